@@ -1,0 +1,1 @@
+"""What web, worker and scripts share."""

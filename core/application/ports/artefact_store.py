@@ -1,0 +1,16 @@
+"""The bytes of models, by content."""
+
+from pathlib import Path
+from typing import Protocol
+
+
+class ArtefactStore(Protocol):
+    """Shared by all machines; hands out what has the sha256 asked for. Raises ArtefactRefused, ArchiveUnavailable."""
+
+    async def put(self, path: Path) -> tuple[str, int]:
+        """Store the file's bytes, once however often it is called; gives their sha256 and size in bytes."""
+        ...
+
+    async def fetch(self, sha256: str) -> Path:
+        """A local file with exactly these bytes, from the local cache where it is there and sound."""
+        ...

@@ -1,0 +1,41 @@
+"""The lasting copy of feeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from core.domain.feed import Feed
+
+
+@dataclass(frozen=True, slots=True)
+class FeedCounts:
+    """How many stored feeds may be served without a mark, and how many may not."""
+
+    fresh: int
+    stale: int
+
+
+class FeedArchive(Protocol):
+    """Keeps each user's newest feed for good; a feed of lower order never replaces it. Raises ArchiveUnavailable."""
+
+    async def get(self, user_id: UUID) -> Feed | None:
+        """The user's stored feed, fresh or not, with the texts of its post ids."""
+        ...
+
+    async def put(self, feed: Feed) -> bool:
+        """Store the feed; False if a newer one stays. The external ids are not written: they are known already."""
+        ...
+
+    async def count(self, now: datetime) -> FeedCounts:
+        """How many stored feeds are fresh and stale at this moment."""
+        ...
+
+    async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:
+        """How many of these users have a feed of a higher generation."""
+        ...
+
+    async def newest_generation(self) -> int:
+        """The highest generation drawn so far; it may never have become a feed."""
+        ...

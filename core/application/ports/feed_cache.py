@@ -1,0 +1,26 @@
+"""The quick copy of feeds."""
+
+from typing import Protocol
+from uuid import UUID
+
+from core.domain.feed import Feed
+
+
+class FeedCache(Protocol):
+    """May forget any feed at any time; never replaces a feed by one of a lower order. Raises CacheUnavailable."""
+
+    async def get(self, user_id: UUID) -> Feed | None:
+        """The feed held for the user, fresh or not."""
+        ...
+
+    async def put(self, feed: Feed) -> bool:
+        """In one step hold the feed until it expires and signal whoever listens; False if a newer one stays."""
+        ...
+
+    async def is_cold(self, user_id: UUID) -> bool:
+        """Whether the user was lately found to have no history."""
+        ...
+
+    async def mark_cold(self, user_id: UUID) -> None:
+        """Remember for a short while that the user has no history."""
+        ...

@@ -1,0 +1,39 @@
+"""The way to the workers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from core.domain.job import GenerateMessage, JobState, Queue, Submission
+
+
+class JobQueue(Protocol):
+    """Delivers each message at least once. One interactive job per user at a time. Raises QueueUnavailable."""
+
+    async def submit(self, message: GenerateMessage) -> Submission:
+        """Put the message in `feeds` unless the user's job is there already (a lease that expires by itself)."""
+        ...
+
+    async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:
+        """Put all of them in `feeds-bulk`, in few round trips, without leases."""
+        ...
+
+    async def mark_running(self, user_id: UUID) -> None:
+        """Note on the user's lease, if there is one, that a worker has begun."""
+        ...
+
+    async def release(self, user_id: UUID) -> None:
+        """End the user's lease: the next submit is a new job."""
+        ...
+
+    async def state(self, user_id: UUID) -> JobState | None:
+        """QUEUED or RUNNING while the user's lease holds, else None."""
+        ...
+
+    async def depths(self) -> Mapping[Queue, int]:
+        """Messages in each queue: waiting, delayed for a retry, or in a worker's hands."""
+        ...
+
+    async def workers_alive(self, queue: Queue) -> int:
+        """Worker processes that gave a sign of life for this queue in the last seconds."""
+        ...

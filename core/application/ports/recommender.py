@@ -1,0 +1,14 @@
+"""The model at work."""
+
+from typing import Protocol
+
+from core.domain.history import History
+from core.domain.ranking import Ranking
+
+
+class Recommender(Protocol):
+    """Answers each call wholly from one model: the champion that was loaded when the call began."""
+
+    async def rank(self, history: History, limit: int) -> Ranking:
+        """The best posts for this live history, none of it among them; an empty ranking while no model is loaded."""
+        ...

@@ -1,0 +1,22 @@
+"""Claims that callers took away with them."""
+
+from typing import Protocol
+from uuid import UUID
+
+from core.domain.job import Ticket
+
+
+class TicketStore(Protocol):
+    """Keeps each ticket until it expires, whatever happens to Redis. Raises ArchiveUnavailable."""
+
+    async def add(self, ticket: Ticket) -> None: ...
+
+    async def get(self, ticket_id: UUID) -> Ticket | None:
+        """The ticket, expired or not, None where there never was one or it has been purged."""
+        ...
+
+    async def remove(self, ticket_id: UUID) -> None: ...
+
+    async def fail_all_of(self, user_id: UUID, failure: str) -> None:
+        """Write the failure on every ticket of the user that has none and is not expired."""
+        ...

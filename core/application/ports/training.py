@@ -1,0 +1,28 @@
+"""From the interactions to a model file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model just written to a local file, and what it was learned from."""
+
+    path: Path
+    algorithm: str
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    interaction_count: int
+    user_count: int
+    post_count: int
+    data_from: datetime
+    data_up_to: datetime
+
+
+class ModelTraining(Protocol):
+    """Reads all interactions in one snapshot and fits the algorithm. Raises NotTrainable and ArchiveUnavailable."""
+
+    async def train(self) -> TrainedModel: ...

@@ -1,0 +1,1 @@
+"""The words of the service: entities, ids and errors, in plain Python."""

@@ -1,0 +1,67 @@
+"""Everything that can be wrong, as states; no HTTP and no exit codes here.
+
+ThreadsMlError
+├── ConfigurationError        the operator must change a setting; not retried (exit code 78)
+├── InvalidInput              the caller sent or named something wrong
+│   └── CursorExpired         the page's feed has been replaced since
+├── NotFound                  nothing is stored under that name
+├── NotTrainable              the interactions are too few to learn from
+├── PromotionRefused          another model must stay the champion
+├── ArtefactRefused           a model file is not what the registry says
+└── Unavailable               a server cannot be reached right now
+    ├── CacheUnavailable
+    ├── ArchiveUnavailable
+    └── QueueUnavailable
+"""
+
+
+class ThreadsMlError(Exception):
+    """Base of every error the service raises on purpose; its text is one line for a person."""
+
+
+class ConfigurationError(ThreadsMlError):
+    """A setting or the machine's set-up is wrong; trying again cannot help."""
+
+
+class InvalidInput(ThreadsMlError):
+    """What the caller gave breaks a rule; `pointer` names the field as a JSON pointer where there is one."""
+
+    def __init__(self, message: str, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class CursorExpired(InvalidInput):
+    """The feed that the cursor was taken from has been replaced; paging starts again."""
+
+
+class NotFound(ThreadsMlError):
+    """Nothing is stored under that name."""
+
+
+class NotTrainable(ThreadsMlError):
+    """There is too little to learn from."""
+
+
+class PromotionRefused(ThreadsMlError):
+    """The model may not become the champion now; the text says why."""
+
+
+class ArtefactRefused(ThreadsMlError):
+    """A model's bytes are missing or not what the registry says, or hold more than numeric arrays."""
+
+
+class Unavailable(ThreadsMlError):
+    """A server that is needed does not answer right now; an older answer may do."""
+
+
+class CacheUnavailable(Unavailable):
+    """The Redis that holds feeds does not answer."""
+
+
+class ArchiveUnavailable(Unavailable):
+    """Postgres does not answer."""
+
+
+class QueueUnavailable(Unavailable):
+    """The Redis that holds the queue does not answer."""

@@ -1,0 +1,72 @@
+"""A user's ranked list of recommendations, and which of two lists is the newer one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+POPULAR_MODEL_VERSION = "popular"
+
+
+class Reason(StrEnum):
+    """Why a post is in a feed."""
+
+    COLLABORATIVE_FILTERING = "collaborative_filtering"
+    POPULAR = "popular"
+
+
+class FeedSource(StrEnum):
+    """Where an answer came from."""
+
+    CACHE = "cache"
+    ARCHIVE = "archive"
+    GENERATED = "generated"
+    STALE = "stale"
+    POPULAR = "popular"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One post of a feed; `score` is in [0, 1], relative to the feed's best."""
+
+    post_id: UUID
+    score: float
+    reason: Reason
+
+
+class FeedOrder(NamedTuple):
+    """What decides which of two feeds of a user is newer; no clock does."""
+
+    epoch: int
+    generation: int
+
+
+NO_FEED = FeedOrder(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One user's recommendations, best first.
+
+    `external_ids` holds the text of those post ids that are not UUIDs in the app; `built_up_to` is the moment of the
+    newest interaction of the user that counted, None where there was none.
+    """
+
+    user_id: UUID
+    recommendations: tuple[Recommendation, ...]
+    model_version: str
+    order: FeedOrder
+    generated_at: datetime
+    expires_at: datetime
+    built_up_to: datetime | None = None
+    external_ids: Mapping[UUID, str] = field(default_factory=dict)
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether the feed may still be served without a mark."""
+        return now < self.expires_at
+
+    def text_of(self, post_id: UUID) -> str:
+        """The post's id as the app wrote it."""
+        return self.external_ids.get(post_id) or str(post_id)

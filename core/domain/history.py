@@ -1,0 +1,30 @@
+"""What a user has done so far, as one job reads it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from core.domain.interaction import Interaction
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A user's interactions in one snapshot of the database, oldest first.
+
+    `generation` was drawn from the sequence in that very snapshot; `data_now` is min(now, anyone's newest interaction).
+    """
+
+    user_id: UUID
+    interactions: tuple[Interaction, ...]
+    generation: int
+    data_now: datetime
+
+    @property
+    def built_up_to(self) -> datetime | None:
+        """The moment of the newest interaction, None where there is none."""
+        return self.interactions[-1].created_at if self.interactions else None
+
+    @property
+    def post_ids(self) -> frozenset[UUID]:
+        """The distinct posts the user has interacted with."""
+        return frozenset(interaction.post_id for interaction in self.interactions)

@@ -1,0 +1,17 @@
+"""One way from any text id to the UUID under which it is stored."""
+
+import re
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("7b1f3a52-5f5c-5b0e-9d5a-7468726d6c31")
+_CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def is_canonical(text: str) -> bool:
+    """Whether the text is itself a UUID (8-4-4-4-12 hexadecimal digits, any case)."""
+    return _CANONICAL.fullmatch(text) is not None
+
+
+def to_uuid(text: str) -> UUID:
+    """A canonical UUID is itself; any other text is a UUIDv5 in the project's namespace."""
+    return UUID(text) if is_canonical(text) else uuid5(NAMESPACE, text)

@@ -1,0 +1,86 @@
+"""A request to generate a feed, seen from outside."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from core.domain.feed import FeedOrder
+from core.domain.ids import to_uuid
+
+
+class Queue(StrEnum):
+    """Who waits for the message: a person, or nobody."""
+
+    FEEDS = "feeds"
+    FEEDS_BULK = "feeds-bulk"
+
+
+class JobState(StrEnum):
+    """What a ticket's holder may be told."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class PagePosition:
+    """Where in which stored feed the next page begins; `offset` counts stored recommendations."""
+
+    order: FeedOrder
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRequest:
+    """What a caller asked for; `user_text` is the user's id as sent."""
+
+    user_text: str
+    limit: int
+    excluded_post_ids: tuple[str, ...] = ()
+    after: PagePosition | None = None
+
+    @property
+    def user_id(self) -> UUID:
+        """The id under which the user is stored."""
+        return to_uuid(self.user_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How a caller wants to wait: for how long, not at all (`respond_async`), or rather popular posts (`fallback`)."""
+
+    wait_seconds: float
+    respond_async: bool = False
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One caller's claim on a job: it is honoured by any feed of the user newer than `newer_than`."""
+
+    id: UUID
+    request: FeedRequest
+    newer_than: FeedOrder
+    created_at: datetime
+    expires_at: datetime
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateMessage:
+    """What a worker is told: whose feed to generate, and the id that ties its log lines to the request."""
+
+    user_id: UUID
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of a submitted message: put in the queue or joined to a job already there; is anyone working?"""
+
+    enqueued: bool
+    workers_alive: int

@@ -1,0 +1,68 @@
+"""Trained models, their names and their place in the registry."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from core.domain.errors import InvalidInput
+
+_VERSION = re.compile(r"(?:(?P<family>[a-z][a-z0-9_]*)_)?v(?P<number>[1-9][0-9]*)")
+FAMILY = "collaborative_filtering"
+
+
+class ModelStatus(StrEnum):
+    """A model's place in its life."""
+
+    CANDIDATE = "candidate"
+    CHAMPION = "champion"
+    RETIRED = "retired"
+
+
+def version_number(text: str) -> int:
+    """The number in `v3` or `collaborative_filtering_v3`."""
+    match = _VERSION.fullmatch(text)
+    if match is None or match["family"] not in (None, FAMILY):
+        raise InvalidInput(f"{text!r} is not a model version: write v1, v2, … or {FAMILY}_v1, …")
+    return int(match["number"])
+
+
+def version_name(number: int) -> str:
+    """The full name of the model with this number."""
+    return f"{FAMILY}_v{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """One row of the registry; the artefact's bytes are stored under `sha256`."""
+
+    number: int
+    algorithm: str
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    sha256: str
+    size_bytes: int
+    status: ModelStatus
+    interaction_count: int
+    user_count: int
+    post_count: int
+    data_from: datetime
+    data_up_to: datetime
+    trained_at: datetime
+    promoted_at: datetime | None = None
+    promoted_by: str | None = None
+
+    @property
+    def version(self) -> str:
+        """The model's full name."""
+        return version_name(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The pointer that promotion flips: which model is the champion, and the epoch it opened (0 before the first)."""
+
+    model: ModelRecord | None
+    epoch: int

@@ -1,0 +1,1 @@
+"""One adapter per file, named technology_port."""

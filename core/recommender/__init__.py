@@ -1,0 +1,1 @@
+"""Pure numerics: matrices, neighbours, algorithms; no I/O, no clock, no logs."""

@@ -1,0 +1,120 @@
+"""Everything the environment may change, read once by a process's entry point."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from dotenv import dotenv_values
+from msgspec import Meta
+
+from core.domain.errors import ConfigurationError
+
+NonNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+PositiveInt = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
+    """One field per environment variable of the same name in capitals; an empty variable means the default."""
+
+    app_name: str = "threads-ml-service"
+    app_version: str = "0.1.0"
+    debug: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    database_url: str = ""
+    redis_url: str = ""
+    broker_url: str = ""
+    redis_tls_verify: bool = False
+    database_pool_size: PositiveInt = 4
+    redis_timeout_seconds: Positive = 0.5
+
+    api_host: str = "0.0.0.0"  # noqa: S104 - a service in a container is reached from outside it
+    api_port: Port = 8000
+    port: Port | None = None
+    proxies_count: Annotated[int, Meta(ge=0)] = 0
+    patience_seconds: Annotated[float, Meta(ge=0, le=25)] = 2.0
+    ticket_ttl_seconds: PositiveInt = 3600
+
+    model_path: Path = Path("models")
+    model_version: Annotated[str, Meta(pattern=r"^v[1-9][0-9]*$")] = "v1"
+    model_pin: Annotated[str, Meta(pattern=r"^((collaborative_filtering_)?v[1-9][0-9]*)?$")] = ""
+    model_poll_seconds: Positive = 2.0
+
+    recommendation_batch_size: Annotated[int, Meta(ge=1, le=100)] = 50
+    recommendation_min_score: Share = 0.1
+    recommendation_max_age_hours: Positive = 24.0
+    feed_depth: Annotated[int, Meta(ge=1, le=1000)] = 150
+    cold_start_strategy: Literal["popular", "empty"] = "popular"
+    cold_start_min_interactions: PositiveInt = 5
+
+    weight_view: NonNegative = 0.1
+    weight_click: NonNegative = 0.3
+    weight_like: NonNegative = 0.7
+    weight_share: NonNegative = 1.0
+    neighbour_count: PositiveInt = 50
+    half_life_hours: NonNegative = 0.0
+    popular_half_life_hours: Positive = 12.0
+    popular_window_days: PositiveInt = 30
+    popular_refresh_seconds: Positive = 600.0
+
+    active_days: PositiveInt = 30
+    worker_processes: PositiveInt = 1
+    worker_threads: PositiveInt = 4
+
+    @property
+    def listen_port(self) -> int:
+        """PORT, as platforms hand it out, comes before API_PORT."""
+        return self.api_port if self.port is None else self.port
+
+    @property
+    def effective_broker_url(self) -> str:
+        """BROKER_URL, or the database after the cache's on the same server."""
+        return self.broker_url or _next_database(self.redis_url)
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None,
+    *,
+    env_file: Path | None = Path(".env"),
+    data_directory: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings by precedence flag, environment, .env, data dir; raises ConfigurationError that names the variable."""
+    from_file = dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}
+    sources = (data_directory or {}, from_file, os.environ if environment is None else environment, flags or {})
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    merged: dict[str, str] = {}
+    for source in sources:
+        merged.update({name: value for name, value in source.items() if name in known and value})
+    try:
+        return msgspec.convert(merged, Settings, strict=False, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(_one_line(error, merged)) from error
+
+
+def _decode_path(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value))
+    raise NotImplementedError(kind)
+
+
+def _one_line(error: msgspec.ValidationError, merged: Mapping[str, str]) -> str:
+    rule, _, path = str(error).partition(" - at `$.")
+    name = path.rstrip("`")
+    return f"{name}={merged.get(name, '')!r} is wrong: {rule[0].lower()}{rule[1:]}"
+
+
+def _next_database(url: str) -> str:
+    if not url:
+        return ""
+    base, question, query = url.partition("?")
+    match = re.fullmatch(r"(\w+://[^/]*)(?:/(\d*))?", base)
+    if match is None:
+        raise ConfigurationError("REDIS_URL is wrong: expected redis://host:port/number; or set BROKER_URL too")
+    return f"{match[1]}/{int(match[2] or 0) + 1}{question}{query}"

@@ -1,0 +1,1 @@
+"""Dramatiq and nothing else."""

@@ -36,6 +36,10 @@ class Composition:
             return tuple(collaborative)
         return tuple(self._blended(collaborative, popular, seen))
 
+    def only_popular(self, popular: PopularFeed, seen: frozenset[UUID] = frozenset()) -> tuple[Recommendation, ...]:
+        """Popular posts alone, as deep as any feed."""
+        return tuple(self._filled([], popular, seen))
+
     def _collaborative(self, ranking: Ranking, seen: frozenset[UUID]) -> Iterator[Recommendation]:
         unseen = [(post_id, score) for post_id, score in ranking.posts if post_id not in seen]
         best = unseen[0][1] if unseen else 1.0
@@ -49,10 +53,12 @@ class Composition:
         """Popular posts follow below the last collaborative one, in their own order."""
         yield from collaborative
         taken = seen.union(recommendation.post_id for recommendation in collaborative)
-        ceiling = collaborative[-1].score if collaborative else None
-        for post_id, score in islice(popular.without(taken), self.depth - len(collaborative)):
-            # Half the gap at the most: a popular post never ties with the collaborative ones above it.
-            yield Recommendation(post_id, score if ceiling is None else score * ceiling / 2, Reason.POPULAR)
+        posts = list(islice(popular.without(taken), self.depth - len(collaborative)))
+        best = posts[0][1] if posts else 1.0
+        # Half the last collaborative score at the most: a popular post never ties with one above it.
+        ceiling = collaborative[-1].score / 2 if collaborative else 1.0
+        for post_id, score in posts:
+            yield Recommendation(post_id, ceiling * score / best, Reason.POPULAR)
 
     def _blended(
         self, collaborative: list[Recommendation], popular: PopularFeed, seen: frozenset[UUID]

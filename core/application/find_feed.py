@@ -1,0 +1,70 @@
+"""Find the best stored feed of a user: the cache's if it is fresh, else the newer of cache and archive."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from core.application.ports.clock import Clock
+from core.application.ports.feed_archive import FeedArchive
+from core.application.ports.feed_cache import FeedCache
+from core.domain.errors import ArchiveUnavailable, CacheUnavailable
+from core.domain.feed import Feed, FeedSource
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFeed:
+    """A stored feed and where it lay; the source of one that is no longer fresh is STALE."""
+
+    feed: Feed
+    source: FeedSource
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it may be served without a mark."""
+        return self.source is not FeedSource.STALE
+
+
+@dataclass(frozen=True, slots=True)
+class FindFeed:
+    """A fresh feed that only the archive had goes back to the cache. Raises ArchiveUnavailable when none could tell."""
+
+    cache: FeedCache
+    archive: FeedArchive
+    clock: Clock
+
+    async def __call__(self, user_id: UUID) -> FoundFeed | None:
+        """The feed, or None when the user has none at all."""
+        cached = await self._from_cache(user_id)
+        if cached is not None and cached.is_fresh(self.clock.now()):
+            return FoundFeed(cached, FeedSource.CACHE)
+        archived = await self._from_archive(user_id, instead=cached)
+        newest = max((feed for feed in (cached, archived) if feed is not None), key=_order, default=None)
+        if newest is None:
+            return None
+        if not newest.is_fresh(self.clock.now()):
+            return FoundFeed(newest, FeedSource.STALE)
+        await self._refill(newest)
+        return FoundFeed(newest, FeedSource.ARCHIVE)
+
+    async def _from_cache(self, user_id: UUID) -> Feed | None:
+        try:
+            return await self.cache.get(user_id)
+        except CacheUnavailable:
+            return None
+
+    async def _from_archive(self, user_id: UUID, instead: Feed | None) -> Feed | None:
+        try:
+            return await self.archive.get(user_id)
+        except ArchiveUnavailable:
+            if instead is None:
+                raise
+            return None
+
+    async def _refill(self, feed: Feed) -> None:
+        try:
+            await self.cache.put(feed)
+        except CacheUnavailable:
+            return
+
+
+def _order(feed: Feed) -> tuple[int, int]:
+    return feed.order

@@ -1,0 +1,48 @@
+"""Offer what anyone might like, to users nobody knows and wherever nothing better can be had."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from core.application.ports.clock import Clock
+from core.application.ports.popular_posts import HeldPopularFeed
+from core.domain.composition import ColdStartStrategy, Composition
+from core.domain.feed import POPULAR_MODEL_VERSION, Feed, FeedOrder, FeedSource
+from core.domain.job import FeedRequest
+from core.domain.page import FeedPage, page_of
+from core.domain.ranking import Ranking
+
+VALID_FOR = timedelta(seconds=30)  # how often the held copy is renewed
+
+
+@dataclass(frozen=True, slots=True)
+class OfferPopular:
+    """Never fails: the feed lies in this process, if need be an empty one."""
+
+    popular: HeldPopularFeed
+    composition: Composition
+    clock: Clock
+
+    def __call__(self, request: FeedRequest) -> FeedPage:
+        """The popular posts as a page, as deep as any feed."""
+        return page_of(self._feed(request), request, FeedSource.POPULAR)
+
+    def to_a_stranger(self, request: FeedRequest) -> FeedPage:
+        """The same for a user without any history, unless the cold-start strategy is to offer nothing."""
+        feed = self._feed(request)
+        if self.composition.cold_start_strategy is ColdStartStrategy.EMPTY:
+            feed = self._feed(request, depth=0)
+        return page_of(feed, request, FeedSource.POPULAR)
+
+    def _feed(self, request: FeedRequest, depth: int | None = None) -> Feed:
+        held = self.popular.current()
+        now = self.clock.now()
+        recommendations = self.composition.only_popular(held)
+        return Feed(
+            user_id=request.user_id,
+            recommendations=recommendations[:depth],
+            model_version=POPULAR_MODEL_VERSION,
+            order=FeedOrder(Ranking().epoch, held.generation),
+            generated_at=held.computed_at or now,
+            expires_at=now + VALID_FOR,
+            external_ids=held.external_ids,
+        )

@@ -1,0 +1,119 @@
+"""Answer which posts come next: the stored feed, else one generated within the patience, else the next best."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from core.application.find_feed import FindFeed, FoundFeed
+from core.application.offer_popular import OfferPopular
+from core.application.ports.clock import Clock
+from core.application.ports.feed_cache import FeedCache
+from core.application.ports.feed_signals import FeedSignals, Listening
+from core.application.ports.interaction_history import InteractionHistory
+from core.application.ports.job_queue import JobQueue
+from core.application.ports.ticket_store import TicketStore
+from core.domain.errors import ArchiveUnavailable, CacheUnavailable, QueueUnavailable
+from core.domain.feed import NO_FEED, FeedSource
+from core.domain.job import FeedRequest, GenerateMessage, Patience, Submission, Ticket
+from core.domain.page import FeedPage, page_of
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendPosts:
+    """Sync or poll: a page in time, or a ticket to come back with."""
+
+    find_feed: FindFeed
+    offer_popular: OfferPopular
+    cache: FeedCache
+    history: InteractionHistory
+    queue: JobQueue
+    signals: FeedSignals
+    tickets: TicketStore
+    clock: Clock
+    ticket_ttl: timedelta
+
+    async def __call__(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | Ticket:
+        """Raises CursorExpired for a page of a feed that is gone; whatever server is away, there is an answer."""
+        try:
+            found = await self.find_feed(request.user_id)
+            if request.after is not None:
+                return self._continued(request, found)
+            if found is not None and found.is_fresh:
+                return page_of(found.feed, request, found.source)
+            if found is None and await self._is_stranger(request.user_id):
+                return self.offer_popular.to_a_stranger(request)
+            return await self._generated(request, patience, request_id)
+        except ArchiveUnavailable:
+            return self.offer_popular(request)
+
+    def _continued(self, request: FeedRequest, found: FoundFeed | None) -> FeedPage:
+        if found is not None and request.after is not None and found.feed.order == request.after.order:
+            return page_of(found.feed, request, found.source)
+        return self.offer_popular(request)
+
+    async def _is_stranger(self, user_id: UUID) -> bool:
+        try:
+            if await self.cache.is_cold(user_id):
+                return True
+        except CacheUnavailable:
+            return await self.history.count_posts(user_id, at_most=1) == 0
+        if await self.history.count_posts(user_id, at_most=1) > 0:
+            return False
+        await self._remember_stranger(user_id)
+        return True
+
+    async def _remember_stranger(self, user_id: UUID) -> None:
+        try:
+            await self.cache.mark_cold(user_id)
+        except CacheUnavailable:
+            return
+
+    async def _generated(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | Ticket:
+        async with self.signals.listen(request.user_id) as listening:
+            found = await self.find_feed(request.user_id)
+            if found is not None and found.is_fresh:
+                return page_of(found.feed, request, found.source)
+            submission = await self._submit(GenerateMessage(request.user_id, request_id))
+            if submission is not None and submission.workers_alive and not patience.respond_async:
+                found = await self._awaited(request.user_id, listening, patience.wait_seconds)
+        if found is not None and found.is_fresh:
+            return page_of(found.feed, request, FeedSource.GENERATED)
+        return await self._out_of_patience(request, patience, found, is_queued=submission is not None)
+
+    async def _submit(self, message: GenerateMessage) -> Submission | None:
+        try:
+            return await self.queue.submit(message)
+        except QueueUnavailable:
+            return None
+
+    async def _awaited(self, user_id: UUID, listening: Listening, wait_seconds: float) -> FoundFeed | None:
+        """Look at each signal, and once more at the end: a signal may be lost, or be another feed's."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + wait_seconds
+        while (remaining := deadline - now()) > 0 and await listening.heard(remaining):
+            found = await self.find_feed(user_id)
+            if found is not None and found.is_fresh:
+                return found
+        return await self.find_feed(user_id)
+
+    async def _out_of_patience(
+        self, request: FeedRequest, patience: Patience, found: FoundFeed | None, *, is_queued: bool
+    ) -> FeedPage | Ticket:
+        if found is not None and not (is_queued and patience.respond_async):
+            return page_of(found.feed, request, found.source)
+        if patience.fallback or not is_queued:
+            return self.offer_popular(request)
+        return await self._ticket(request, found)
+
+    async def _ticket(self, request: FeedRequest, found: FoundFeed | None) -> FeedPage | Ticket:
+        now = self.clock.now()
+        newer_than = found.feed.order if found is not None else NO_FEED
+        ticket = Ticket(uuid4(), request, newer_than, created_at=now, expires_at=now + self.ticket_ttl)
+        await self.tickets.add(ticket)
+        # The job may have ended, in failure too, before the row was there: look once more.
+        latest = await self.find_feed(request.user_id)
+        if latest is not None and latest.is_fresh:
+            await self.tickets.remove(ticket.id)
+            return page_of(latest.feed, request, FeedSource.GENERATED)
+        return ticket

@@ -71,6 +71,7 @@ class Composition:
             own_part = share * item.score
             reason = Reason.COLLABORATIVE_FILTERING if own_part >= popular_part else Reason.POPULAR
             merged[item.post_id] = (own_part + popular_part, reason)
-        ordered = sorted(merged.items(), key=lambda entry: (-entry[1][0], entry[0]))[: self.depth]
+        counting = [(post_id, part) for post_id, part in merged.items() if part[0] > 0]
+        ordered = sorted(counting, key=lambda entry: (-entry[1][0], entry[0]))[: self.depth]
         best = ordered[0][1][0] if ordered else 1.0
         return (Recommendation(post_id, score / best, reason) for post_id, (score, reason) in ordered)

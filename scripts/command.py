@@ -1,0 +1,39 @@
+"""What all commands share: their options, and how they end."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from core.domain.errors import ConfigurationError, ThreadsMlError
+
+CONFIGURATION_ERROR_EXIT_CODE = 78
+Result = TypeVar("Result")
+
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", help="Where `up` keeps its servers; used when DATABASE_URL is not set.")
+]
+DEFAULT_DATA_DIR = Path(".threads-ml")
+
+console = Console()
+
+
+def command_app() -> typer.Typer:
+    """A Typer application for one command."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def run_to_end(command: Coroutine[None, None, Result]) -> Result:
+    """Run the command; what is wrong on purpose becomes one line on standard error and a non-zero exit code."""
+    try:
+        return asyncio.run(command)
+    except ThreadsMlError as error:
+        print(f"threads-ml: {error}", file=sys.stderr)
+        raise typer.Exit(CONFIGURATION_ERROR_EXIT_CODE if isinstance(error, ConfigurationError) else 1) from error
+    except KeyboardInterrupt:
+        print("threads-ml: interrupted", file=sys.stderr)
+        raise typer.Exit(130) from None

@@ -1,0 +1,90 @@
+"""`threads-ml status`: how the service stands."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from core.application.describe_service import ServiceDescription
+from core.settings import Settings
+from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
+from scripts.wiring import open_description, open_platform
+
+app = command_app()
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, with passwords in the URLs.")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Tell which model serves, how fresh the feeds are and what is queued."""
+    facts = run_to_end(_facts(data_dir))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+    else:
+        console.print(_table(facts))
+
+
+async def _facts(data_dir: Path) -> dict[str, Any]:
+    async with open_platform(data_dir) as settings, open_description(settings) as describe:
+        return _as_facts(settings, await describe())
+
+
+def _as_facts(settings: Settings, described: ServiceDescription) -> dict[str, Any]:
+    return {
+        "database_url": settings.database_url,
+        "redis_url": settings.redis_url,
+        "broker_url": settings.effective_broker_url,
+        "schema_revision": described.schema_revision,
+        "interactions": described.interactions,
+        "model": _model_facts(described),
+        "feeds": described.feeds,
+        "queues": described.queues.depths if described.queues else None,
+        "workers": described.queues.workers if described.queues else None,
+    }
+
+
+def _model_facts(described: ServiceDescription) -> dict[str, Any] | None:
+    if described.serving is None or described.serving.model is None:
+        return None
+    model = described.serving.model
+    return {
+        "version": model.version,
+        "algorithm": model.algorithm,
+        "epoch": described.serving.epoch,
+        "trained_at": model.trained_at,
+        "data_up_to": model.data_up_to,
+        "users": model.user_count,
+        "posts": model.post_count,
+        "interactions": model.interaction_count,
+    }
+
+
+def _table(facts: dict[str, Any]) -> Table:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in msgspec.to_builtins(facts, builtin_types=(datetime,)).items():
+        table.add_row(name, _shown(value))
+    return table
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return _without_password(str(value)) if value is not None else "none"
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"(://[^:/@]*:)[^@]+@", r"\1***@", text)
+
+
+if __name__ == "__main__":
+    app()

@@ -9,6 +9,7 @@ Run as `python -I -S leash.py PIPE STOP_SIGNAL GRACE_SECONDS IDENTITY COMMAND...
 The command keeps this process's pid, so the starting process talks to the real program. Standard library only.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -19,6 +20,7 @@ EXIT_IDENTITY_REFUSED = 77
 EXIT_COMMAND_NOT_RUN = 127
 
 _POLL_SECONDS = 0.05
+_HIGHEST_INHERITED_FD = 1023
 _SIGNALS_A_PARENT_MAY_IGNORE = (
     signal.SIGPIPE,
     signal.SIGINT,
@@ -49,13 +51,14 @@ def main(arguments: list[str]) -> None:
         _give_up(f"cannot run as {identity}: {error}", EXIT_IDENTITY_REFUSED)
     _forget_signal_settings()
     try:
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606  the command line is the starting process's own
     except OSError as error:
         _give_up(f"cannot run {command[0]}: {error}", EXIT_COMMAND_NOT_RUN)
 
 
 def _give_up(message: str, exit_code: int) -> None:
-    print(message, file=sys.stderr, flush=True)
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
     os._exit(exit_code)
 
 
@@ -68,21 +71,22 @@ def _leave_watcher(pipe: int, child_pid: int, stop_signal: int, grace_seconds: f
     os.setsid()
     if os.fork() == 0:
         _keep_only(pipe)
-        _watch(pipe, child_pid, stop_signal, grace_seconds)
+        _watch(0, child_pid, stop_signal, grace_seconds)
     os._exit(0)
 
 
 def _keep_only(pipe: int) -> None:
-    """Let go of everything inherited: a held log pipe or lock would outlive the command."""
-    kept = os.dup2(pipe, 3, inheritable=False) if pipe != 3 else pipe
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nothing, standard)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX") if nothing < 0 else 4096)
+    """Let go of everything else inherited: a log pipe or a lock held here would outlive the command."""
+    os.dup2(pipe, 0)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    os.closerange(3, max(pipe, nothing, _HIGHEST_INHERITED_FD) + 1)
 
 
 def _watch(pipe: int, child_pid: int, stop_signal: int, grace_seconds: float) -> None:
-    if os.read(3, 1):
+    released = os.read(pipe, 1)
+    if released:
         return
     deadline = time.monotonic() + grace_seconds
     _signal(child_pid, stop_signal)
@@ -94,25 +98,30 @@ def _watch(pipe: int, child_pid: int, stop_signal: int, grace_seconds: float) ->
 def _lives(child_pid: int) -> bool:
     """Tell the child from a stranger who was given its pid later: the child leads its session."""
     try:
-        return os.getsid(child_pid) == child_pid
+        return os.getsid(child_pid) == child_pid and not _is_unreaped(child_pid)
+    except OSError:
+        return False
+
+
+def _is_unreaped(child_pid: int) -> bool:
+    """Whether the child has ended in a container whose first process buries no orphans; only Linux tells."""
+    try:
+        with open(f"/proc/{child_pid}/stat", "rb") as facts:  # noqa: PTH123  pathlib would double the start time
+            return facts.read().rpartition(b")")[2].split()[0] == b"Z"
     except OSError:
         return False
 
 
 def _signal(child_pid: int, number: int) -> None:
     if _lives(child_pid):
-        try:
+        with contextlib.suppress(OSError):
             os.kill(child_pid, number)
-        except OSError:
-            pass
 
 
 def _kill_group(child_pid: int) -> None:
     """Kill the child and what it left behind; the kernel reuses no pid that still names a process group."""
-    try:
+    with contextlib.suppress(OSError):
         os.killpg(child_pid, signal.SIGKILL)
-    except OSError:
-        pass
 
 
 def _forget_signal_settings() -> None:

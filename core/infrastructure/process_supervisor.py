@@ -1,0 +1,306 @@
+"""Keeps a group of child processes running: starts, restarts with back-off, shows their output, stops them in order."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from core.domain.errors import ConfigurationError
+from core.infrastructure.leashed_process import Leash
+
+EXIT_CONFIGURATION_ERROR = 78
+
+_STOP_BUDGET_SECONDS = 29.0
+_HEAD_START_SECONDS = 2.0
+_LAST_OUTPUT_SECONDS = 1.0
+_LONGEST_LINE_BYTES = 65_536
+_LOG_FILE_BYTES = 5_000_000
+_LOG_FILES_KEPT = 2
+
+WriteLine = Callable[[str, str], None]
+"""Takes a child's name and one line of its output."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildProcess:
+    """One process to keep running; `env` adds to the supervisor's own environment."""
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_timeout_seconds: float = 25.0
+
+
+class ChildMisconfigured(ConfigurationError):
+    """A child ended with exit code 78: its settings are wrong and a restart cannot help."""
+
+
+@dataclass(slots=True)
+class RestartBackoff:
+    """How long to wait before a restart: doubling, and starting afresh after a life long enough to be healthy."""
+
+    first_seconds: float = 0.5
+    longest_seconds: float = 30.0
+    healthy_after_seconds: float = 60.0
+    _next_seconds: float = 0.0
+
+    def delay_seconds(self, lived_seconds: float) -> float:
+        """The wait after a child has lived that long."""
+        if lived_seconds >= self.healthy_after_seconds or not self._next_seconds:
+            self._next_seconds = self.first_seconds
+        delay = self._next_seconds
+        self._next_seconds = min(2 * delay, self.longest_seconds)
+        return delay
+
+
+class ProcessSupervisor:
+    """Runs children until told to stop or until one cannot run at all; they die with it, even when it is killed.
+
+    Their output goes line by line to `write_line` and, with a log folder, to `<name>.log` there, rotated at 5 MB.
+    """
+
+    def __init__(
+        self,
+        log_folder: Path | None = None,
+        write_line: WriteLine | None = None,
+        make_backoff: Callable[[], RestartBackoff] = RestartBackoff,
+    ) -> None:
+        self._log_folder = log_folder
+        self._write_line = write_line or print_line
+        self._make_backoff = make_backoff
+        self._children: list[_SupervisedChild] = []
+        self._failure: asyncio.Future[None] | None = None
+        self._logs = contextlib.ExitStack()
+
+    async def start(self, child: ChildProcess) -> None:
+        """Start the child and keep it running from now on."""
+        if self._failure is None:
+            self._failure = asyncio.get_running_loop().create_future()
+        supervised = _SupervisedChild(child, self._lines_of(child), self._make_backoff())
+        await supervised.start()
+        supervised.keep_running(self._failure)
+        self._children.append(supervised)
+
+    async def run_until(self, stop_event: asyncio.Event) -> None:
+        """Wait for the event, or for a child that cannot run (ChildMisconfigured), and stop all children."""
+        stopping = asyncio.create_task(stop_event.wait())
+        awaited: list[asyncio.Future[Any]] = [stopping] if self._failure is None else [stopping, self._failure]
+        try:
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            await self.stop()
+        if self._failure is not None and self._failure.done():
+            self._failure.result()
+
+    async def stop(self) -> None:
+        """Stop the children, last started first, within 30 s in all.
+
+        Each waits for the one before it, for two seconds at most, so that one slow child does not use up the others'
+        time; a child that exceeds its timeout is killed.
+        """
+        deadline = asyncio.get_running_loop().time() + _STOP_BUDGET_SECONDS
+        stops: list[asyncio.Task[None]] = []
+        while self._children:
+            stops.append(asyncio.create_task(self._children.pop().stop(deadline)))
+            await asyncio.wait(stops, timeout=_HEAD_START_SECONDS)
+        for stop in stops:
+            await stop
+        self._logs.close()
+
+    def _lines_of(self, child: ChildProcess) -> Callable[[str], None]:
+        if self._log_folder is None:
+            return lambda line: self._write_line(child.name, line)
+        log = open_log(self._log_folder, child.name)
+        self._logs.callback(log.close)
+
+        def write(line: str) -> None:
+            log.emit(logging.makeLogRecord({"msg": line}))
+            self._write_line(child.name, line)
+
+        return write
+
+
+class _SupervisedChild:
+    """One child over all its restarts."""
+
+    def __init__(self, child: ChildProcess, write_line: Callable[[str], None], backoff: RestartBackoff) -> None:
+        self._child = child
+        self._write_line = write_line
+        self._backoff = backoff
+        self._log = structlog.get_logger().bind(child=child.name)
+        self._keeping: asyncio.Task[None] | None = None
+        self._life: _Life | None = None
+        self._stop_requested = asyncio.Event()
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        async with self._starting:
+            if not self._stop_requested.is_set():
+                self._life = await _Life.begin(self._child, self._write_line)
+                self._log.info("child_started", pid=self._life.pid)
+
+    def keep_running(self, failure: "asyncio.Future[None]") -> None:
+        """Restart the child whenever it ends; `failure` gets the error that makes restarting pointless."""
+        self._keeping = asyncio.create_task(self._restart_after_each_life(failure))
+
+    async def stop(self, deadline: float) -> None:
+        """Let the child end in its own time, but not beyond the deadline (of the loop's clock)."""
+        self._stop_requested.set()
+        async with self._starting:
+            life = self._life
+        if life is not None:
+            seconds_left = max(0.0, deadline - asyncio.get_running_loop().time())
+            await life.stop(min(self._child.stop_timeout_seconds, seconds_left))
+        if self._keeping is not None:
+            await self._keeping
+
+    async def _restart_after_each_life(self, failure: "asyncio.Future[None]") -> None:
+        while self._life is not None:
+            exit_code, lived_seconds = await self._life.ended()
+            self._life = None
+            if self._stop_requested.is_set():
+                self._log.info("child_stopped", exit_code=exit_code)
+            elif exit_code == EXIT_CONFIGURATION_ERROR:
+                self._report(failure, ChildMisconfigured(f"{self._child.name} cannot run; its output says why"))
+            else:
+                await self._restart(exit_code, lived_seconds)
+
+    async def _restart(self, exit_code: int, lived_seconds: float) -> None:
+        while True:
+            delay = self._backoff.delay_seconds(lived_seconds)
+            self._log.warning("child_died", exit_code=exit_code, lived_seconds=round(lived_seconds, 1), retry_in=delay)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop_requested.wait(), delay)
+                return
+            try:
+                await self.start()
+            except OSError as error:
+                self._log.warning("child_not_started", error=str(error))
+                lived_seconds = 0.0
+            else:
+                return
+
+    def _report(self, failure: "asyncio.Future[None]", error: ChildMisconfigured) -> None:
+        self._log.error("child_misconfigured", exit_code=EXIT_CONFIGURATION_ERROR)
+        if not failure.done():
+            failure.set_exception(error)
+
+
+class _Life:
+    """One run of a child, from its start to the end of its output."""
+
+    def __init__(
+        self, process: Process, leash: Leash, stop_signal: signal.Signals, copying: asyncio.Task[None]
+    ) -> None:
+        self._process = process
+        self._leash = leash
+        self._stop_signal = stop_signal
+        self._started_at = asyncio.get_running_loop().time()
+        self._ended = asyncio.create_task(self._see_to_the_end(copying))
+
+    @classmethod
+    async def begin(cls, child: ChildProcess, write_line: Callable[[str], None]) -> "_Life":
+        leash = Leash(child.stop_signal, child.stop_timeout_seconds)
+        # Not PIPE: before Python 3.13 wait() returns only when every heir of the pipe has closed it (gh-119710).
+        output, output_end = os.pipe()
+        copying = asyncio.create_task(_copy_lines(output, write_line))
+        with leash.handed_over(), os.fdopen(output_end, "wb") as stdout:
+            process = await asyncio.create_subprocess_exec(
+                *leash.command(child.command),
+                stdin=DEVNULL,
+                stdout=stdout,
+                stderr=STDOUT,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"} | dict(child.env),
+                start_new_session=True,
+                pass_fds=(leash.child_end,),
+            )
+        return cls(process, leash, child.stop_signal, copying)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def ended(self) -> tuple[int, float]:
+        """The exit code, and how many seconds the child lived."""
+        return await asyncio.shield(self._ended)
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Ask the leader alone, which knows how to drain its own processes; kill the whole group when time is up."""
+        self._send(self._stop_signal)
+        try:
+            await asyncio.wait_for(self.ended(), timeout_seconds)
+        except TimeoutError:
+            _kill_group(self.pid)
+            await self.ended()
+
+    def _send(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    async def _see_to_the_end(self, copying: asyncio.Task[None]) -> tuple[int, float]:
+        exit_code = await self._process.wait()
+        lived_seconds = asyncio.get_running_loop().time() - self._started_at
+        _kill_group(self.pid)
+        self._leash.release()
+        await asyncio.wait([copying], timeout=_LAST_OUTPUT_SECONDS)
+        copying.cancel()
+        await asyncio.wait([copying])
+        return exit_code, lived_seconds
+
+
+def print_line(name: str, line: str) -> None:
+    """Show a child's line on standard output; a closed terminal must not stop the children."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(f"{name:<12}| {line}\n")
+        sys.stdout.flush()
+
+
+def open_log(folder: Path, name: str) -> RotatingFileHandler:
+    """The child's log file, in a folder private to its owner."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{name}.log"
+    return RotatingFileHandler(path, maxBytes=_LOG_FILE_BYTES, backupCount=_LOG_FILES_KEPT, encoding="utf-8")
+
+
+def _kill_group(leader_pid: int) -> None:
+    """Kill what a dead leader left behind: nobody would stop it later."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader_pid, signal.SIGKILL)
+
+
+async def _copy_lines(output: int, write_line: Callable[[str], None]) -> None:
+    """Pass lines on as they come; one that is too long is passed on in pieces."""
+    pending = b""
+    async with _reader(output) as reader:
+        while chunk := await reader.read(_LONGEST_LINE_BYTES):
+            *lines, pending = (pending + chunk).split(b"\n")
+            if len(pending) > _LONGEST_LINE_BYTES:
+                lines, pending = [*lines, pending], b""
+            for line in lines:
+                write_line(line.decode(errors="replace"))
+    if pending:
+        write_line(pending.decode(errors="replace"))
+
+
+@contextlib.asynccontextmanager
+async def _reader(pipe: int) -> AsyncIterator[asyncio.StreamReader]:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", buffering=0)
+    )
+    try:
+        yield reader
+    finally:
+        transport.close()

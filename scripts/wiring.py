@@ -1,0 +1,155 @@
+"""What commands are made of: the servers they use, and the use cases over them."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from core.application.describe_service import DescribeService
+from core.application.enqueue_active_users import EnqueueActiveUsers, FollowBulk
+from core.application.ports.job_queue import JobQueue
+from core.domain.errors import ConfigurationError
+from core.domain.job import Queue
+from core.infrastructure.data_directory import DataDirectory
+from core.infrastructure.embedded_postgres import EmbeddedPostgres
+from core.infrastructure.embedded_valkey import EmbeddedValkey
+from core.infrastructure.postgres_active_users import PostgresActiveUsers
+from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
+from core.infrastructure.postgres_model_registry import PostgresModelRegistry
+from core.infrastructure.postgres_pool import open_pool
+from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
+from core.infrastructure.postgres_service_facts import PostgresServiceFacts
+from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor
+from core.infrastructure.redis_client import open_redis
+from core.infrastructure.redis_job_queue import RedisJobQueue
+from core.infrastructure.system_clock import SystemClock
+from core.settings import Settings, load_settings
+
+
+@asynccontextmanager
+async def open_platform(data_dir: Path) -> AsyncIterator[Settings]:
+    """Settings whose servers are there: the environment's, those `up` runs in the data dir, or some for the duration."""
+    settings = settings_for(data_dir)
+    if settings.database_url and settings.redis_url:
+        yield settings
+        return
+    directory = DataDirectory(data_dir)
+    with directory.held():
+        async with AsyncExitStack() as stack:
+            yield await start_missing_servers(stack, settings, directory.path)
+
+
+def settings_for(data_dir: Path) -> Settings:
+    """Settings of the environment, and below them what the data dir says."""
+    found = {"MODEL_PATH": str(data_dir.absolute() / "models")}
+    servers = DataDirectory(data_dir).read_servers()
+    if servers is not None:
+        found |= {
+            "DATABASE_URL": servers.database_url,
+            "REDIS_URL": servers.redis_url,
+            "BROKER_URL": servers.broker_url,
+        }
+    return load_settings(data_directory=found)
+
+
+def without_servers(settings: Settings) -> Settings:
+    """The same settings as if no server were named."""
+    return msgspec.structs.replace(settings, database_url="", redis_url="", broker_url="")
+
+
+async def start_missing_servers(stack: AsyncExitStack, settings: Settings, folder: Path) -> Settings:
+    """Start those servers that no setting names, and keep them running until the stack closes."""
+    servers: list[EmbeddedPostgres | EmbeddedValkey] = []
+    if not settings.database_url:
+        postgres = await stack.enter_async_context(EmbeddedPostgres(folder / "postgres"))
+        settings = msgspec.structs.replace(settings, database_url=postgres.url)
+        servers.append(postgres)
+    if not settings.redis_url:
+        valkey = await stack.enter_async_context(EmbeddedValkey(folder / "valkey"))
+        settings = msgspec.structs.replace(settings, redis_url=valkey.url(0), broker_url=valkey.url(1))
+        servers.append(valkey)
+    for server in servers:
+        await stack.enter_async_context(kept_running(server))
+    return settings
+
+
+async def check_reachable(settings: Settings) -> None:
+    """Raise ConfigurationError when a server that the settings name does not answer."""
+    for name, url, answers in (
+        ("DATABASE_URL", settings.database_url, postgres_answers),
+        ("REDIS_URL", settings.redis_url, redis_answers),
+    ):
+        if url and not await answers(url):
+            raise ConfigurationError(
+                f"the server that {name} names does not answer: start it, or use servers of our own with --embedded"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """Bulk generation, and the queue to look at."""
+
+    enqueue: EnqueueActiveUsers
+    follow: FollowBulk
+    queue: JobQueue
+
+
+@asynccontextmanager
+async def open_bulk(settings: Settings) -> AsyncIterator[Bulk]:
+    """Open what `enqueue` needs."""
+    async with open_pool(settings.database_url) as pool, open_redis(settings.effective_broker_url) as broker:
+        archive, queue = PostgresFeedArchive(pool), RedisJobQueue(broker)
+        enqueue = EnqueueActiveUsers(
+            active_users=PostgresActiveUsers(pool),
+            popular=popular_posts(pool, settings),
+            archive=archive,
+            queue=queue,
+            min_posts=settings.cold_start_min_interactions,
+        )
+        yield Bulk(enqueue, FollowBulk(archive, queue), queue)
+
+
+@asynccontextmanager
+async def open_description(settings: Settings) -> AsyncIterator[DescribeService]:
+    """Open what `status` needs."""
+    async with open_pool(settings.database_url) as pool, open_redis(settings.effective_broker_url) as broker:
+        yield DescribeService(
+            facts=PostgresServiceFacts(pool),
+            registry=model_registry(pool, settings),
+            archive=PostgresFeedArchive(pool),
+            queue=RedisJobQueue(broker),
+            clock=SystemClock(),
+        )
+
+
+@asynccontextmanager
+async def run_worker(settings: Settings, queue: Queue) -> AsyncIterator[None]:
+    """Keep a worker for the queue running inside the block."""
+    supervisor = ProcessSupervisor()
+    await supervisor.start(worker_child(settings, queue))
+    try:
+        yield
+    finally:
+        await supervisor.stop()
+
+
+def worker_child(settings: Settings, queue: Queue, processes: int | None = None) -> ChildProcess:
+    """The worker process for a queue, with the servers that the settings name."""
+    name = "worker" if queue is Queue.FEEDS else "worker-bulk"
+    count = ("--processes", str(processes)) if processes else ()
+    return ChildProcess(
+        name, (sys.executable, "-m", "worker", "--queue", queue.value, *count), env=server_environment(settings)
+    )
+
+
+def server_environment(settings: Settings) -> dict[str, str]:
+    """The environment variables by which a child process finds the same servers and models."""
+    return {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "BROKER_URL": settings.effective_broker_url,
+        "MODEL_PATH": str(settings.model_path),
+    }

@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 from msgspec import Meta
 
 from core.domain.errors import ConfigurationError
+from core.domain.interaction import InteractionWeights
 
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -66,6 +67,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     active_days: PositiveInt = 30
     worker_processes: PositiveInt = 1
     worker_threads: PositiveInt = 4
+
+    @property
+    def interaction_weights(self) -> InteractionWeights:
+        """What each type of interaction counts."""
+        return InteractionWeights(self.weight_view, self.weight_click, self.weight_like, self.weight_share)
 
     @property
     def listen_port(self) -> int:

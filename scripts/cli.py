@@ -4,7 +4,6 @@ import sys
 from importlib import import_module
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command as as_click_command
@@ -24,11 +23,11 @@ COMMANDS = {
 class CommandsOnDemand(TyperGroup):
     """Loads a command's module when it is called: `status` need not wait for the numeric stack that `train` loads."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """The commands in the order a newcomer meets them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
         """The command of that name, None when there is none."""
         if cmd_name not in COMMANDS:
             return None

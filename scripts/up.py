@@ -49,7 +49,9 @@ class NotReady(ThreadsMlError):
 @app.command()
 def up(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the API. [default: PORT or 8000]")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes of `worker`. [default: WORKER_PROCESSES]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of `worker`. [default: WORKER_PROCESSES]")
+    ] = None,
     embedded: Annotated[
         bool, typer.Option("--embedded", help="Own servers, even when DATABASE_URL or REDIS_URL is set.")
     ] = False,
@@ -161,7 +163,7 @@ async def _until_ready(port: int) -> None:
 
 
 def _is_ready(port: int) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2) as answer:  # noqa: S310 - our own address
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2) as answer:
         return bool(answer.status == 200)
     return False
 

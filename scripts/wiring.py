@@ -13,18 +13,18 @@ from core.application.enqueue_active_users import EnqueueActiveUsers, FollowBulk
 from core.application.ports.job_queue import JobQueue
 from core.domain.errors import ConfigurationError
 from core.domain.job import Queue
+from core.domain.model import version_number
 from core.infrastructure.data_directory import DataDirectory
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.embedded_valkey import EmbeddedValkey
 from core.infrastructure.postgres_active_users import PostgresActiveUsers
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
-from core.infrastructure.postgres_pool import open_pool
+from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_service_facts import PostgresServiceFacts
 from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor
-from core.infrastructure.redis_client import open_redis
-from core.infrastructure.redis_job_queue import RedisJobQueue
+from core.infrastructure.server_watch import kept_running
 from core.infrastructure.system_clock import SystemClock
 from core.settings import Settings, load_settings
 
@@ -134,6 +134,19 @@ async def run_worker(settings: Settings, queue: Queue) -> AsyncIterator[None]:
         yield
     finally:
         await supervisor.stop()
+
+
+def popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
+    """The popular feed as the settings want it counted."""
+    return PostgresPopularPosts(
+        pool, settings.interaction_weights, settings.popular_half_life_hours, settings.popular_window_days
+    )
+
+
+def model_registry(pool: Pool, settings: Settings) -> PostgresModelRegistry:
+    """The registry with the first model's number and the pin, if there is one."""
+    pin = version_number(settings.model_pin) if settings.model_pin else None
+    return PostgresModelRegistry(pool, version_number(settings.model_version), pin)
 
 
 def worker_child(settings: Settings, queue: Queue, processes: int | None = None) -> ChildProcess:

@@ -39,7 +39,7 @@ async def _restart_whenever_it_ends(server: Server) -> None:
     backoff = RestartBackoff()
     while True:
         started_at = asyncio.get_running_loop().time()
-        while server.process.exit_code is None:
+        while server.process.exit_code is None:  # noqa: ASYNC110 - a process of another loop can only be asked
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         delay = backoff.delay_seconds(asyncio.get_running_loop().time() - started_at)
         log.warning("server_died", exit_code=server.process.exit_code, retry_in=delay)

@@ -1,0 +1,56 @@
+"""The popular feed that a process keeps at hand."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from core.application.ports.popular_posts import PopularPosts
+from core.domain.errors import ArchiveUnavailable
+from core.domain.popular import PopularFeed
+
+RELOAD_SECONDS = 30.0
+
+
+class ReloadedPopularFeed:
+    """Reloaded in the background; while that fails the last good one is kept, and the log says so once an outage."""
+
+    def __init__(self, stored: PopularPosts, reload_seconds: float = RELOAD_SECONDS) -> None:
+        self._stored = stored
+        self._reload_seconds = reload_seconds
+        self._feed = PopularFeed()
+        self._is_away = False
+        self._reloading: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.reload()
+        self._reloading = asyncio.create_task(self._reload_for_ever())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.gather(self._reloading, return_exceptions=True)
+
+    def current(self) -> PopularFeed:
+        """The last good copy, an empty one before the first."""
+        return self._feed
+
+    async def reload(self) -> None:
+        """Look once; the copy stays as it is when Postgres is away."""
+        try:
+            self._feed = await self._stored.read()
+        except ArchiveUnavailable as error:
+            if not self._is_away:
+                structlog.get_logger().warning("popular_feed_not_reloaded", error=str(error))
+            self._is_away = True
+        else:
+            self._is_away = False
+
+    async def _reload_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._reload_seconds)
+            await self.reload()

@@ -1,0 +1,97 @@
+"""The champion, loaded into this process and exchanged for the next one while jobs go on."""
+
+import asyncio
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import structlog
+
+from core.application.ports.artefact_store import ArtefactStore
+from core.application.ports.model_registry import ModelRegistry
+from core.domain.errors import ArtefactRefused, ThreadsMlError
+from core.domain.history import History
+from core.domain.model import ModelRecord, Serving
+from core.domain.ranking import Ranking
+from core.infrastructure.joblib_model_file import read_model
+from core.infrastructure.knn_model import KnnModel
+
+
+class _Loaded(NamedTuple):
+    """One model with its name and epoch: exchanged as a whole, so that no job sees half of each."""
+
+    model: KnnModel | None
+    version: str | None
+    epoch: int
+
+
+class InMemoryRecommender:
+    """Looks at the registry every few seconds; a model that is refused leaves the old one in place."""
+
+    def __init__(self, registry: ModelRegistry, artefacts: ArtefactStore, poll_seconds: float) -> None:
+        self._registry = registry
+        self._artefacts = artefacts
+        self._poll_seconds = poll_seconds
+        self._loaded = _Loaded(None, None, 0)
+        self._refused: str | None = None
+        self._polling: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.follow_registry()
+        self._polling = asyncio.create_task(self._poll())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
+
+    @property
+    def loaded_version(self) -> str | None:
+        """The model that answers now, None before the first."""
+        return self._loaded.version
+
+    async def rank(self, history: History, limit: int) -> Ranking:
+        """Rank with the model that is loaded at this moment, in a thread: the event loop stays free."""
+        loaded = self._loaded
+        if loaded.model is None:
+            return Ranking()
+        posts = await asyncio.to_thread(loaded.model.rank, history, limit)
+        return Ranking(posts, loaded.version, loaded.epoch)
+
+    async def follow_registry(self) -> None:
+        """Load what the registry says should serve, unless it does already. Raises ArchiveUnavailable."""
+        serving = await self._registry.serving()
+        if serving.model is None or (serving.model.version, serving.epoch) == (
+            self._loaded.version,
+            self._loaded.epoch,
+        ):
+            return
+        try:
+            self._loaded = await self._load(serving.model, serving)
+        except ArtefactRefused as error:
+            self._refuse(serving.model.version, error)
+        else:
+            self._refused = None
+            structlog.get_logger().info("model_loaded", model_version=serving.model.version, epoch=serving.epoch)
+
+    async def _load(self, record: ModelRecord, serving: Serving) -> _Loaded:
+        if record.version == self._loaded.version:
+            return self._loaded._replace(epoch=serving.epoch)
+        path = await self._artefacts.fetch(record.sha256)
+        arrays = await asyncio.to_thread(read_model, path, record.sha256)
+        return _Loaded(KnnModel.from_arrays(arrays), record.version, serving.epoch)
+
+    def _refuse(self, version: str, error: ArtefactRefused) -> None:
+        if self._refused != version:
+            structlog.get_logger().error("model_refused", model_version=version, reason=str(error))
+        self._refused = version
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            try:
+                await self.follow_registry()
+            except ThreadsMlError as error:
+                structlog.get_logger().warning("registry_not_read", error=str(error))

@@ -1,0 +1,96 @@
+"""Feeds in Postgres, one row a user."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from core.application.ports.feed_archive import FeedCounts
+from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
+from core.infrastructure.postgres_pool import Pool, borrowed
+
+# A reason is stored as its place here: append only.
+_REASONS = (Reason.COLLABORATIVE_FILTERING, Reason.POPULAR)
+
+_GET = """
+    select feed.*, (
+        select coalesce(jsonb_object_agg(id, text), '{}') from external_id where id = any(feed.post_ids)
+    ) as external_ids
+    from feed where user_id = $1
+"""
+_PUT = """
+    insert into feed as stored
+        (user_id, post_ids, scores, reasons, model_version, epoch, generation, generated_at, expires_at, built_up_to)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    on conflict (user_id) do update set
+        post_ids = excluded.post_ids, scores = excluded.scores, reasons = excluded.reasons,
+        model_version = excluded.model_version, epoch = excluded.epoch, generation = excluded.generation,
+        generated_at = excluded.generated_at, expires_at = excluded.expires_at, built_up_to = excluded.built_up_to
+    where (stored.epoch, stored.generation) < (excluded.epoch, excluded.generation)
+    returning true
+"""
+_COUNT = "select count(*) filter (where expires_at > $1) as fresh, count(*) filter (where expires_at <= $1) as stale from feed"
+_COUNT_BUILT = "select count(*) from feed where generation > $1 and user_id = any($2::uuid[])"
+
+
+class PostgresFeedArchive:
+    """The lower order loses in the statement itself, so that no two writers need to agree on anything."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def get(self, user_id: UUID) -> Feed | None:
+        """The user's stored feed, fresh or not."""
+        async with borrowed(self._pool) as connection:
+            row = await connection.fetchrow(_GET, user_id)
+        return None if row is None else _feed_of(row)
+
+    async def put(self, feed: Feed) -> bool:
+        """Store the feed unless a newer one is there."""
+        async with borrowed(self._pool) as connection:
+            return bool(await connection.fetchval(_PUT, *_columns_of(feed)))
+
+    async def count(self, now: datetime) -> FeedCounts:
+        """Fresh and stale feeds."""
+        async with borrowed(self._pool) as connection:
+            row = await connection.fetchrow(_COUNT, now)
+        return FeedCounts(row["fresh"], row["stale"])
+
+    async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:
+        """How many of the users have a feed of a higher generation."""
+        async with borrowed(self._pool) as connection:
+            return int(await connection.fetchval(_COUNT_BUILT, generation, list(user_ids)))
+
+    async def newest_generation(self) -> int:
+        """The last number the sequence gave out."""
+        async with borrowed(self._pool) as connection:
+            return int(await connection.fetchval("select last_value from feed_generation"))
+
+
+def _columns_of(feed: Feed) -> tuple[Any, ...]:
+    return (
+        feed.user_id,
+        [item.post_id for item in feed.recommendations],
+        [item.score for item in feed.recommendations],
+        [_REASONS.index(item.reason) for item in feed.recommendations],
+        feed.model_version,
+        feed.order.epoch,
+        feed.order.generation,
+        feed.generated_at,
+        feed.expires_at,
+        feed.built_up_to,
+    )
+
+
+def _feed_of(row: Any) -> Feed:
+    items = zip(row["post_ids"], row["scores"], row["reasons"], strict=True)
+    return Feed(
+        user_id=row["user_id"],
+        recommendations=tuple(Recommendation(post_id, score, _REASONS[reason]) for post_id, score, reason in items),
+        model_version=row["model_version"],
+        order=FeedOrder(row["epoch"], row["generation"]),
+        generated_at=row["generated_at"],
+        expires_at=row["expires_at"],
+        built_up_to=row["built_up_to"],
+        external_ids={UUID(post_id): text for post_id, text in row["external_ids"].items()},
+    )

@@ -1,0 +1,55 @@
+"""The k most similar users: the one place where all users meet all users."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+QUERIES_AT_ONCE = 256
+
+
+class Neighbours(NamedTuple):
+    """The neighbours of one query, the most similar first, ties by row.
+
+    rows: shape (m,), int64, m <= k; similarities: shape (m,), float32, cosines in (0, 1].
+    """
+
+    rows: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+
+
+def top_neighbours(queries: csr_array, users: csr_array, k: int, excluded_rows: NDArray[np.int64]) -> list[Neighbours]:
+    """The k users with the highest cosine to each query, those with a positive one only.
+
+    queries: (q, posts) and users: (n, posts), both with rows of length 1; excluded_rows: (q,), the row of `users` that
+    is the query's own, -1 for none. Each query's answer is the same whatever other queries are asked with it.
+    """
+    found: list[Neighbours] = []
+    transposed = users.T.tocsr() if queries.shape[0] > QUERIES_AT_ONCE else users.T
+    for start in range(0, queries.shape[0], QUERIES_AT_ONCE):
+        similarities = (queries[start : start + QUERIES_AT_ONCE] @ transposed).tocsr()
+        for row in range(similarities.shape[0]):
+            first, last = similarities.indptr[row], similarities.indptr[row + 1]
+            rows, values = similarities.indices[first:last], similarities.data[first:last]
+            found.append(_best(rows, values, k, excluded_rows[start + row]))
+    return found
+
+
+def top_ranked(rows: NDArray[np.int64], values: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
+    """Positions of the `limit` highest values, the highest first, ties by row. rows, values: shape (n,)."""
+    if len(values) > limit:
+        threshold = np.partition(values, len(values) - limit)[len(values) - limit]
+        candidates = np.flatnonzero(values >= threshold)
+    else:
+        candidates = np.arange(len(values))
+    order = np.lexsort((rows[candidates], -values[candidates]))[:limit]
+    best: NDArray[np.int64] = candidates[order]
+    return best
+
+
+def _best(rows: NDArray[np.int64], values: NDArray[np.float32], k: int, excluded_row: np.int64) -> Neighbours:
+    allowed = (rows != excluded_row) & (values > 0)
+    rows, values = rows[allowed], values[allowed]
+    best = top_ranked(rows, values, k)
+    return Neighbours(rows[best].astype(np.int64), np.minimum(values[best], np.float32(1)))

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from core.domain.errors import ConfigurationError, ThreadsMlError
 
-CONFIGURATION_ERROR_EXIT_CODE = 78
 Result = TypeVar("Result")
 
 DataDir = Annotated[
@@ -33,7 +32,7 @@ def run_to_end(command: Coroutine[None, None, Result]) -> Result:
         return asyncio.run(command)
     except ThreadsMlError as error:
         print(f"threads-ml: {error}", file=sys.stderr)
-        raise typer.Exit(CONFIGURATION_ERROR_EXIT_CODE if isinstance(error, ConfigurationError) else 1) from error
+        raise typer.Exit(ConfigurationError.EXIT_CODE if isinstance(error, ConfigurationError) else 1) from error
     except KeyboardInterrupt:
         print("threads-ml: interrupted", file=sys.stderr)
         raise typer.Exit(130) from None

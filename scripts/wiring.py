@@ -11,7 +11,7 @@ import msgspec
 from core.application.describe_service import DescribeService
 from core.application.enqueue_active_users import EnqueueActiveUsers, FollowBulk
 from core.application.ports.job_queue import JobQueue
-from core.domain.errors import ConfigurationError
+from core.domain.errors import ConfigurationError, QueueUnavailable, Unavailable
 from core.domain.job import Queue
 from core.domain.model import version_number
 from core.infrastructure.data_directory import DataDirectory
@@ -20,10 +20,12 @@ from core.infrastructure.embedded_valkey import EmbeddedValkey
 from core.infrastructure.postgres_active_users import PostgresActiveUsers
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
-from core.infrastructure.postgres_pool import Pool, open_pool
+from core.infrastructure.postgres_pool import Pool, borrowed, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_service_facts import PostgresServiceFacts
 from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor
+from core.infrastructure.redis_client import open_redis, translated
+from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.server_watch import kept_running
 from core.infrastructure.system_clock import SystemClock
 from core.settings import Settings, load_settings
@@ -31,7 +33,7 @@ from core.settings import Settings, load_settings
 
 @asynccontextmanager
 async def open_platform(data_dir: Path) -> AsyncIterator[Settings]:
-    """Settings whose servers are there: the environment's, those `up` runs in the data dir, or some for the duration."""
+    """Settings whose servers are there: the environment's, those of `up` in the data dir, or some for the duration."""
     settings = settings_for(data_dir)
     if settings.database_url and settings.redis_url:
         yield settings
@@ -78,14 +80,30 @@ async def start_missing_servers(stack: AsyncExitStack, settings: Settings, folde
 
 async def check_reachable(settings: Settings) -> None:
     """Raise ConfigurationError when a server that the settings name does not answer."""
-    for name, url, answers in (
-        ("DATABASE_URL", settings.database_url, postgres_answers),
-        ("REDIS_URL", settings.redis_url, redis_answers),
-    ):
-        if url and not await answers(url):
+    checks = (
+        ("DATABASE_URL", settings.database_url, _ask_postgres),
+        ("REDIS_URL", settings.redis_url, _ask_redis),
+        ("BROKER_URL", settings.broker_url, _ask_redis),
+    )
+    for name, url, ask in checks:
+        try:
+            if url:
+                await ask(url)
+        except Unavailable as error:
             raise ConfigurationError(
-                f"the server that {name} names does not answer: start it, or use servers of our own with --embedded"
-            )
+                f"the server that {name} names does not answer ({error}): start it, or use own servers with --embedded"
+            ) from error
+
+
+async def _ask_postgres(url: str) -> None:
+    async with open_pool(url) as pool, borrowed(pool) as connection:
+        await connection.execute("select 1")
+
+
+async def _ask_redis(url: str) -> None:
+    async with open_redis(url) as client:
+        with translated(QueueUnavailable):
+            await client.ping()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class ThreadsMlError(Exception):
 class ConfigurationError(ThreadsMlError):
     """A setting or the machine's set-up is wrong; trying again cannot help."""
 
+    EXIT_CODE = 78  # EX_CONFIG of sysexits.h: supervisors do not retry it
+
 
 class InvalidInput(ThreadsMlError):
     """What the caller gave breaks a rule; `pointer` names the field as a JSON pointer where there is one."""

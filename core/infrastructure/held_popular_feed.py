@@ -11,9 +11,10 @@ from core.domain.errors import ArchiveUnavailable
 from core.domain.popular import PopularFeed
 
 RELOAD_SECONDS = 30.0
+RELOAD_TIMEOUT_SECONDS = 3.0
 
 
-class ReloadedPopularFeed:
+class HeldPopular:
     """Reloaded in the background; while that fails the last good one is kept, and the log says so once an outage."""
 
     def __init__(self, stored: PopularPosts, reload_seconds: float = RELOAD_SECONDS) -> None:
@@ -40,17 +41,25 @@ class ReloadedPopularFeed:
         return self._feed
 
     async def reload(self) -> None:
-        """Look once; the copy stays as it is when Postgres is away."""
+        """Look once, for a bounded time; the copy stays as it is when Postgres is away."""
         try:
-            self._feed = await self._stored.read()
-        except ArchiveUnavailable as error:
-            if not self._is_away:
-                structlog.get_logger().warning("popular_feed_not_reloaded", error=str(error))
-            self._is_away = True
+            async with asyncio.timeout(RELOAD_TIMEOUT_SECONDS):
+                self._feed = await self._stored.read()
+        except (ArchiveUnavailable, TimeoutError) as error:
+            self._note_outage(str(error) or "no answer in time")
         else:
             self._is_away = False
+
+    def _note_outage(self, reason: str) -> None:
+        if not self._is_away:
+            structlog.get_logger().warning("popular_feed_not_reloaded", error=reason)
+        self._is_away = True
 
     async def _reload_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._reload_seconds)
-            await self.reload()
+            try:
+                await self.reload()
+            except Exception:
+                # A mistake of ours: it is logged each time, and must not make this reload the last.
+                structlog.get_logger().exception("popular_feed_reload_failed")

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 from core.domain.interaction import InteractionType
-from core.infrastructure.postgres_pool import Pool, snapshot
+from core.infrastructure.postgres_pool import Pool, transaction
 
 BATCH = 1000
+TIMEOUT_SECONDS = 120.0
+
 _ACTIVE = """
-    select user_id from user_interaction where interaction_type = any($1)
+    select user_id from user_interaction where interaction_type = any($1) and user_id is not null
     group by user_id
     having count(distinct post_id) >= $2 and ($3::int is null or max(created_at) >= (
         select least(now() at time zone 'utc', max(created_at)) - make_interval(days => $3) from user_interaction
@@ -17,15 +19,15 @@ _ACTIVE = """
 
 
 class PostgresActiveUsers:
-    """The most recently active are not first: no order is promised, so that nothing need be sorted."""
+    """Each user comes once, in no order: nothing need be sorted, and the cursor's snapshot is one moment."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def batches(self, within_days: int | None, min_posts: int) -> AsyncIterator[Sequence[UUID]]:
-        """Up to a thousand users at a time."""
-        types = [kind.value for kind in InteractionType]
-        async with snapshot(self._pool) as connection:
-            cursor = await connection.cursor(_ACTIVE, types, min_posts, within_days)
-            while rows := await cursor.fetch(BATCH):
+        """Up to a thousand users at a time; the connection is held until the last or until the iterator is closed."""
+        kinds = [kind.value for kind in InteractionType]
+        async with transaction(self._pool) as connection:
+            cursor = await connection.cursor(_ACTIVE, kinds, min_posts, within_days, timeout=TIMEOUT_SECONDS)
+            while rows := await cursor.fetch(BATCH, timeout=TIMEOUT_SECONDS):
                 yield [row["user_id"] for row in rows]

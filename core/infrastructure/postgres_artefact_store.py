@@ -4,13 +4,21 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from core.domain.errors import ArtefactRefused
-from core.infrastructure.postgres_pool import Pool, snapshot, transaction
+from core.domain.errors import ArtefactRefused, ConfigurationError
+from core.infrastructure.postgres_pool import Pool, transaction
 
 CHUNK_BYTES = 2 * 1024 * 1024
+CHUNK_TIMEOUT_SECONDS = 60.0
+
+_LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+_IS_STORED = "select exists (select from model_artefact where sha256 = $1)"
+_ADD_CHUNK = "insert into model_artefact (sha256, ordinal, bytes) values ($1, $2, $3)"
+_CHUNKS = "select bytes from model_artefact where sha256 = $1 order by ordinal"
 
 
 class PostgresArtefactStore:
@@ -22,49 +30,72 @@ class PostgresArtefactStore:
 
     async def put(self, path: Path) -> tuple[str, int]:
         """Store the file's bytes, unless they are there."""
-        sha256 = await asyncio.to_thread(sha256_of, path)
+        sha256, size_bytes = await asyncio.to_thread(_identity_of, path)
         async with transaction(self._pool) as connection:
-            await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", sha256)
-            if not await connection.fetchval("select exists (select from model_artefact where sha256 = $1)", sha256):
-                for ordinal, chunk in enumerate(_chunks(path)):
-                    await connection.execute("insert into model_artefact values ($1, $2, $3)", sha256, ordinal, chunk)
-        return sha256, path.stat().st_size
+            await connection.execute(_LOCK, sha256, timeout=CHUNK_TIMEOUT_SECONDS)
+            if not await connection.fetchval(_IS_STORED, sha256):
+                for ordinal, chunk in enumerate(_chunks_of(path)):
+                    await connection.execute(_ADD_CHUNK, sha256, ordinal, chunk, timeout=CHUNK_TIMEOUT_SECONDS)
+        return sha256, size_bytes
 
     async def fetch(self, sha256: str) -> Path:
-        """A local file with exactly these bytes."""
+        """A local file with exactly these bytes; a damaged one is replaced."""
         path = self._cache_dir / f"{sha256}.joblib"
-        if not path.is_file() or await asyncio.to_thread(sha256_of, path) != sha256:
+        if not await asyncio.to_thread(_holds, path, sha256):
             await self._download(sha256, path)
         return path
 
     async def _download(self, sha256: str, path: Path) -> None:
-        """Readers see the whole file or none: it gets its name only when it is complete and right."""
-        self._cache_dir.mkdir(parents=True, exist_ok=True)
-        descriptor, partial = tempfile.mkstemp(dir=self._cache_dir, prefix=".partial-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                digest = hashlib.sha256()
-                async with snapshot(self._pool) as connection:
-                    query = "select bytes from model_artefact where sha256 = $1 order by ordinal"
-                    async for row in connection.cursor(query, sha256, prefetch=2):
-                        digest.update(row["bytes"])
-                        file.write(row["bytes"])
-                file.flush()
-                os.fsync(file.fileno())
+        digest = hashlib.sha256()
+        with _replacing(path) as file:
+            async with aclosing(self._stored_chunks(sha256)) as chunks:
+                async for chunk in chunks:
+                    digest.update(chunk)
+                    await asyncio.to_thread(file.write, chunk)
             if digest.hexdigest() != sha256:
                 raise ArtefactRefused(f"the stored bytes of the model are missing or damaged (sha256 {sha256[:12]}…)")
-            Path(partial).replace(path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+            await asyncio.to_thread(_sync, file)
+
+    async def _stored_chunks(self, sha256: str) -> AsyncGenerator[bytes, None]:
+        async with transaction(self._pool) as connection:
+            async for row in connection.cursor(_CHUNKS, sha256, prefetch=2, timeout=CHUNK_TIMEOUT_SECONDS):
+                yield row["bytes"]
 
 
-def sha256_of(path: Path) -> str:
-    """The digest of the file's bytes, in hexadecimal."""
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name only when the block is done: readers see the whole of it or none.
+
+    Raises ConfigurationError where the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".partial-", delete=False) as file:
+            try:
+                yield file  # type: ignore[misc]  # typeshed's wrapper of a temporary file is no BinaryIO by name
+                file.close()
+                Path(file.name).replace(path)
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"models cannot be kept in MODEL_PATH={path.parent}: {error}") from error
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    return path.is_file() and _identity_of(path)[0] == sha256
+
+
+def _identity_of(path: Path) -> tuple[str, int]:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk

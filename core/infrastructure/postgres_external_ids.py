@@ -5,6 +5,8 @@ from uuid import UUID
 
 from core.infrastructure.postgres_pool import Pool, borrowed
 
+_TEXTS = "select id, text from external_id where id = any($1::uuid[])"
+
 
 class PostgresExternalIds:
     """Written by whoever brings interactions in, read here."""
@@ -15,5 +17,5 @@ class PostgresExternalIds:
     async def texts_of(self, ids: Collection[UUID]) -> Mapping[UUID, str]:
         """The text of each of these ids that has one."""
         async with borrowed(self._pool) as connection:
-            rows = await connection.fetch("select id, text from external_id where id = any($1::uuid[])", list(ids))
+            rows = await connection.fetch(_TEXTS, list(ids))
         return {row["id"]: row["text"] for row in rows}

@@ -9,13 +9,14 @@ from core.application.ports.feed_archive import FeedCounts
 from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
 from core.infrastructure.postgres_pool import Pool, borrowed
 
+COUNT_TIMEOUT_SECONDS = 30.0
+
 # A reason is stored as its place here: append only.
 _REASONS = (Reason.COLLABORATIVE_FILTERING, Reason.POPULAR)
 
 _GET = """
-    select feed.*, (
-        select coalesce(jsonb_object_agg(id, text), '{}') from external_id where id = any(feed.post_ids)
-    ) as external_ids
+    select user_id, post_ids, scores, reasons, model_version, epoch, generation, generated_at, expires_at, built_up_to,
+        (select coalesce(jsonb_object_agg(id, text), '{}') from external_id where id = any(post_ids)) as external_ids
     from feed where user_id = $1
 """
 _PUT = """
@@ -29,8 +30,12 @@ _PUT = """
     where (stored.epoch, stored.generation) < (excluded.epoch, excluded.generation)
     returning true
 """
-_COUNT = "select count(*) filter (where expires_at > $1) as fresh, count(*) filter (where expires_at <= $1) as stale from feed"
+_COUNT = """
+    select count(*) filter (where expires_at > $1) as fresh, count(*) filter (where expires_at <= $1) as stale from feed
+"""
 _COUNT_BUILT = "select count(*) from feed where generation > $1 and user_id = any($2::uuid[])"
+# Before the first draw a sequence's last_value is what it will give next.
+_NEWEST = "select case when is_called then last_value else 0 end from feed_generation"
 
 
 class PostgresFeedArchive:
@@ -53,18 +58,19 @@ class PostgresFeedArchive:
     async def count(self, now: datetime) -> FeedCounts:
         """Fresh and stale feeds."""
         async with borrowed(self._pool) as connection:
-            row = await connection.fetchrow(_COUNT, now)
+            row = await connection.fetchrow(_COUNT, now, timeout=COUNT_TIMEOUT_SECONDS)
         return FeedCounts(row["fresh"], row["stale"])
 
     async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:
         """How many of the users have a feed of a higher generation."""
         async with borrowed(self._pool) as connection:
-            return int(await connection.fetchval(_COUNT_BUILT, generation, list(user_ids)))
+            count = await connection.fetchval(_COUNT_BUILT, generation, list(user_ids), timeout=COUNT_TIMEOUT_SECONDS)
+        return int(count)
 
     async def newest_generation(self) -> int:
-        """The last number the sequence gave out."""
+        """The last number the sequence gave out, 0 before the first."""
         async with borrowed(self._pool) as connection:
-            return int(await connection.fetchval("select last_value from feed_generation"))
+            return int(await connection.fetchval(_NEWEST))
 
 
 def _columns_of(feed: Feed) -> tuple[Any, ...]:
@@ -86,7 +92,9 @@ def _feed_of(row: Any) -> Feed:
     items = zip(row["post_ids"], row["scores"], row["reasons"], strict=True)
     return Feed(
         user_id=row["user_id"],
-        recommendations=tuple(Recommendation(post_id, score, _REASONS[reason]) for post_id, score, reason in items),
+        recommendations=tuple(
+            Recommendation(post_id, _shortest(score), _REASONS[reason]) for post_id, score, reason in items
+        ),
         model_version=row["model_version"],
         order=FeedOrder(row["epoch"], row["generation"]),
         generated_at=row["generated_at"],
@@ -94,3 +102,8 @@ def _feed_of(row: Any) -> Feed:
         built_up_to=row["built_up_to"],
         external_ids={UUID(post_id): text for post_id, text in row["external_ids"].items()},
     )
+
+
+def _shortest(score: float) -> float:
+    """0.85 again, which single precision gives back as 0.8500000238418579."""
+    return float(f"{score:.7g}")

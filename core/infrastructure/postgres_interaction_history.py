@@ -1,26 +1,34 @@
 """One user's interactions, read from Postgres at the moment they are needed."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from core.domain.history import History
 from core.domain.interaction import Interaction, InteractionType
-from core.infrastructure.postgres_pool import Pool, borrowed, snapshot
+from core.infrastructure.postgres_pool import Pool, borrowed
 
 _KNOWN_TYPES = [kind.value for kind in InteractionType]
+# An adopted table may allow nulls where ours does not.
 _COUNT = """
     select count(*) from (
-        select distinct post_id from user_interaction where user_id = $1 and interaction_type = any($2) limit $3
+        select distinct post_id from user_interaction
+        where user_id = $1 and interaction_type = any($2) and post_id is not null and created_at is not null
+        limit $3
     ) as posts
 """
-_HISTORY = """
-    select post_id, interaction_type, created_at from user_interaction
-    where user_id = $1 and interaction_type = any($2) order by created_at, id
-"""
-_STAMP = """
+# One statement is one snapshot. A naive time cast to timestamptz is UTC, the zone of every session of the pool.
+_READ = """
+    with history as materialized (
+        select post_id, interaction_type, created_at::timestamptz as created_at,
+            row_number() over (order by created_at, id) as place
+        from user_interaction
+        where user_id = $1 and interaction_type = any($2) and post_id is not null and created_at is not null
+    )
     select nextval('feed_generation') as generation,
-        least(now(), coalesce((select max(created_at)::timestamptz from user_interaction), now())) as data_now
+        least(now(), (select max(created_at)::timestamptz from user_interaction)) as data_now,
+        array(select post_id from history order by place) as post_ids,
+        array(select interaction_type::text from history order by place) as types,
+        array(select created_at from history order by place) as moments
 """
 
 
@@ -37,16 +45,17 @@ class PostgresInteractionHistory:
 
     async def read(self, user_id: UUID) -> History:
         """The whole history in one snapshot."""
-        async with snapshot(self._pool) as connection:
-            rows = await connection.fetch(_HISTORY, user_id, _KNOWN_TYPES)
-            stamp = await connection.fetchrow(_STAMP)
-        interactions = tuple(_interaction_of(user_id, row) for row in rows)
-        return History(user_id, interactions, stamp["generation"], stamp["data_now"])
-
-
-def _interaction_of(user_id: UUID, row: Any) -> Interaction:
-    kind = InteractionType(row["interaction_type"])
-    return Interaction(user_id, row["post_id"], kind, as_aware(row["created_at"]))
+        async with borrowed(self._pool) as connection:
+            row = await connection.fetchrow(_READ, user_id, _KNOWN_TYPES)
+        acts = zip(row["post_ids"], row["types"], row["moments"], strict=True)
+        return History(
+            user_id=user_id,
+            interactions=tuple(
+                Interaction(user_id, post_id, InteractionType(kind), moment) for post_id, kind, moment in acts
+            ),
+            generation=row["generation"],
+            data_now=row["data_now"],
+        )
 
 
 def as_aware(moment: datetime) -> datetime:

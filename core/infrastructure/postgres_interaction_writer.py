@@ -9,6 +9,7 @@ from core.infrastructure.postgres_pool import Pool, transaction
 InteractionRow = tuple[UUID, UUID, UUID, str, datetime]
 """Row id, user, post, type, and the moment as naive UTC."""
 
+NO_HURRY_SECONDS = 3600.0
 _COLUMNS = ("id", "user_id", "post_id", "interaction_type", "created_at")
 _STAGE = "create temp table staged (like user_interaction including defaults) on commit drop"
 _MERGE = f"""
@@ -27,6 +28,6 @@ class PostgresInteractionWriter:
         """Write all rows in one transaction; gives how many were new."""
         async with transaction(self._pool) as connection:
             await connection.execute(_STAGE)
-            await connection.copy_records_to_table("staged", records=rows, columns=_COLUMNS)
-            outcome: str = await connection.execute(_MERGE)
+            await connection.copy_records_to_table("staged", records=rows, columns=_COLUMNS, timeout=NO_HURRY_SECONDS)
+            outcome: str = await connection.execute(_MERGE, timeout=NO_HURRY_SECONDS)
         return int(outcome.rpartition(" ")[2])

@@ -6,41 +6,46 @@ from core.domain.interaction import InteractionType, InteractionWeights
 from core.domain.popular import PopularFeed
 from core.infrastructure.postgres_pool import Connection, Pool, borrowed, transaction
 
-_LOCK = 7_021_001
-_LEAST_SCORE = 1e-30
-_DATA_NOW = """
-    select least(now() at time zone 'utc', max(created_at)) as data_now from user_interaction
-"""
-# One user's acts on a post saturate (log2(1 + sum)), so that nobody makes a post popular alone.
-_REFRESH = f"""
-    with clock as ({_DATA_NOW}),
-    weights(interaction_type, weight) as (select * from unnest($1::text[], $2::float8[])),
-    per_user as (
-        select post_id, sum(weight * power(2.0::float8,
-            -extract(epoch from clock.data_now - created_at)::float8 / 3600 / $3::float8)) as weight
-        from clock, user_interaction join weights using (interaction_type)
-        where created_at > clock.data_now - make_interval(days => $4) and created_at <= clock.data_now
-        group by user_id, post_id
+REFRESH_TIMEOUT_SECONDS = 300.0
+
+_LOCK = 7_021_001  # the key of a lock in the database, any number that nobody else uses
+# One user's acts on a post saturate (log2(1 + sum)), so that nobody makes a post popular alone. The exponent is kept
+# from underflow, which Postgres calls an error; ln(1 + x) is x where double precision would make it 0; what has been
+# counted keeps a score above zero, in single precision too.
+_REFRESH = """
+    with clock as materialized (
+        select least(now() at time zone 'utc', max(created_at)) as data_now from user_interaction
     ),
-    per_post as (
-        select post_id, sum(ln(1 + weight) / ln(2.0::float8)) as score from per_user group by post_id
-        having sum(weight) > 0
+    weights as (select * from unnest($1::text[], $2::float8[]) as weight_of(kind, weight)),
+    acts as (
+        select user_id, post_id, weight,
+            extract(epoch from (select data_now from clock) - created_at)::float8 / 3600 / $3::float8 as half_lives
+        from user_interaction join weights on interaction_type = kind
+        where created_at > (select data_now from clock) - make_interval(days => $4)
+            and created_at <= (select data_now from clock) and post_id is not null
+    ),
+    pairs as (
+        select post_id, sum(weight * power(2::float8, greatest(-half_lives, -1000))) as weight
+        from acts group by user_id, post_id
+    ),
+    posts as (
+        select post_id, sum(case when weight < 1e-8 then weight else ln(1 + weight) end) as score
+        from pairs group by post_id having sum(weight) > 0
     ),
     best as (
-        select post_id, greatest(score / max(score) over (), {_LEAST_SCORE}) as score
-        from per_post order by score desc, post_id limit $5
+        select post_id, greatest(score / max(score) over (), 1e-30) as score
+        from posts order by posts.score desc, post_id limit $5
     )
-    insert into popular_feed as stored (id, post_ids, scores, generation, computed_at)
-    select 1, coalesce(array_agg(post_id order by score desc, post_id), '{{}}'),
-        coalesce(array_agg(score order by score desc, post_id), '{{}}'), nextval('feed_generation'), now()
+    insert into popular_feed (id, post_ids, scores, generation, computed_at)
+    select 1, coalesce(array_agg(post_id order by score desc, post_id), '{}'),
+        coalesce(array_agg(score order by score desc, post_id), '{}'), nextval('feed_generation'), now()
     from best
     on conflict (id) do update set post_ids = excluded.post_ids, scores = excluded.scores,
         generation = excluded.generation, computed_at = excluded.computed_at
 """
 _READ = """
-    select post_ids, scores, generation, computed_at, (
-        select coalesce(jsonb_object_agg(id, text), '{}') from external_id where id = any(post_ids)
-    ) as external_ids
+    select post_ids, scores, generation, computed_at,
+        (select coalesce(jsonb_object_agg(id, text), '{}') from external_id where id = any(post_ids)) as external_ids
     from popular_feed
 """
 _IS_YOUNG = "select exists (select from popular_feed where computed_at > now() - make_interval(secs => $1))"
@@ -61,7 +66,7 @@ class PostgresPopularPosts:
     async def refresh(self) -> None:
         """Count anew; of two at once the later waits for the earlier."""
         async with transaction(self._pool) as connection:
-            await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
+            await connection.execute("select pg_advisory_xact_lock($1)", _LOCK, timeout=REFRESH_TIMEOUT_SECONDS)
             await self._refresh(connection)
 
     async def refresh_if_older_than(self, age_seconds: float) -> bool:
@@ -89,6 +94,7 @@ class PostgresPopularPosts:
         )
 
     async def _refresh(self, connection: Connection) -> None:
-        types = [kind.value for kind in InteractionType]
+        kinds = [kind.value for kind in InteractionType]
         weights = [self._weights.of(kind) for kind in InteractionType]
-        await connection.execute(_REFRESH, types, weights, self._half_life_hours, self._window_days, self._depth)
+        parameters = (kinds, weights, self._half_life_hours, self._window_days, self._depth)
+        await connection.execute(_REFRESH, *parameters, timeout=REFRESH_TIMEOUT_SECONDS)

@@ -8,18 +8,22 @@ import msgspec
 
 from core.domain.feed import FeedOrder
 from core.domain.job import FeedRequest, Ticket
-from core.infrastructure.postgres_pool import Pool, borrowed, transaction
+from core.infrastructure.postgres_pool import Pool, borrowed
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
 PURGED_AT_ONCE = 10
 
 _ADD = """
-    insert into ticket (id, user_id, request, epoch, generation, created_at, expires_at)
-    values ($1, $2, $3, $4, $5, $6, $7)
+    with purged as (
+        delete from ticket where id in (
+            select id from ticket where expires_at < $9 order by expires_at limit $10 for update skip locked
+        )
+    )
+    insert into ticket (id, user_id, request, epoch, generation, created_at, expires_at, failure)
+    values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do nothing
 """
-_PURGE = """
-    delete from ticket where id in (select id from ticket where expires_at < $1 order by expires_at limit $2)
-"""
+_GET = "select id, request, epoch, generation, created_at, expires_at, failure from ticket where id = $1"
+_FAIL = "update ticket set failure = $2 where user_id = $1 and failure is null and expires_at > now()"
 
 
 class PostgresTicketStore:
@@ -29,15 +33,15 @@ class PostgresTicketStore:
         self._pool = pool
 
     async def add(self, ticket: Ticket) -> None:
-        """Keep the ticket."""
-        async with transaction(self._pool) as connection:
-            await connection.execute(_ADD, *_columns_of(ticket))
-            await connection.execute(_PURGE, ticket.created_at - KEPT_AFTER_EXPIRY, PURGED_AT_ONCE)
+        """Keep the ticket; a second time changes nothing."""
+        purged_before = ticket.created_at - KEPT_AFTER_EXPIRY
+        async with borrowed(self._pool) as connection:
+            await connection.execute(_ADD, *_columns_of(ticket), purged_before, PURGED_AT_ONCE)
 
     async def get(self, ticket_id: UUID) -> Ticket | None:
         """The ticket, expired or not."""
         async with borrowed(self._pool) as connection:
-            row = await connection.fetchrow("select * from ticket where id = $1", ticket_id)
+            row = await connection.fetchrow(_GET, ticket_id)
         return None if row is None else _ticket_of(row)
 
     async def remove(self, ticket_id: UUID) -> None:
@@ -48,30 +52,27 @@ class PostgresTicketStore:
     async def fail_all_of(self, user_id: UUID, failure: str) -> None:
         """Write the failure on the user's open tickets."""
         async with borrowed(self._pool) as connection:
-            await connection.execute(
-                "update ticket set failure = $2 where user_id = $1 and failure is null and expires_at > now()",
-                user_id,
-                failure,
-            )
+            await connection.execute(_FAIL, user_id, failure.replace("\0", "�"))  # which Postgres keeps out of text
 
 
 def _columns_of(ticket: Ticket) -> tuple[Any, ...]:
     return (
         ticket.id,
         ticket.request.user_id,
-        # Bytes, not text: a user's id may hold characters that Postgres keeps out of text, NUL for one.
-        msgspec.msgpack.encode(ticket.request),
+        # Bytes, not jsonb: an id as sent may hold what Postgres keeps out of text, NUL for one.
+        msgspec.json.encode(ticket.request),
         ticket.newer_than.epoch,
         ticket.newer_than.generation,
         ticket.created_at,
         ticket.expires_at,
+        ticket.failure,
     )
 
 
 def _ticket_of(row: Any) -> Ticket:
     return Ticket(
-        id=UUID(bytes=row["id"].bytes),
-        request=msgspec.msgpack.decode(row["request"], type=FeedRequest),
+        id=row["id"],
+        request=msgspec.json.decode(row["request"], type=FeedRequest),
         newer_than=FeedOrder(row["epoch"], row["generation"]),
         created_at=row["created_at"],
         expires_at=row["expires_at"],

@@ -1,0 +1,88 @@
+"""Generate one user's feed: what a worker does for a message."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from core.application.ports.clock import Clock
+from core.application.ports.external_ids import ExternalIds
+from core.application.ports.feed_archive import FeedArchive
+from core.application.ports.feed_cache import FeedCache
+from core.application.ports.interaction_history import InteractionHistory
+from core.application.ports.job_queue import JobQueue
+from core.application.ports.popular_posts import HeldPopularFeed
+from core.application.ports.recommender import Recommender
+from core.domain.composition import Composition
+from core.domain.errors import CacheUnavailable, QueueUnavailable
+from core.domain.feed import POPULAR_MODEL_VERSION, Feed, FeedOrder
+from core.domain.history import History
+from core.domain.ranking import Ranking
+
+# A feed made while there was no model is replaced soon after the first training.
+VALID_WITHOUT_MODEL = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateFeed:
+    """Durable first, then visible, then the next job may begin; a run that is repeated does no harm."""
+
+    history: InteractionHistory
+    recommender: Recommender
+    popular: HeldPopularFeed
+    external_ids: ExternalIds
+    archive: FeedArchive
+    cache: FeedCache
+    queue: JobQueue
+    clock: Clock
+    composition: Composition
+    valid_for: timedelta
+
+    async def __call__(self, user_id: UUID) -> Feed | None:
+        """The stored feed; None for a user without any history, for whom none is stored. Raises ArchiveUnavailable."""
+        await self._mark_running(user_id)
+        history = await self.history.read(user_id)
+        feed = await self._composed(history) if history.interactions else None
+        if feed is not None:
+            await self.archive.put(feed)
+            await self._show(feed)
+        await self._release(user_id)
+        return feed
+
+    async def _composed(self, history: History) -> Feed:
+        seen = history.post_ids
+        ranking = await self.recommender.rank(history, self.composition.depth)
+        recommendations = self.composition.compose(ranking, self.popular.current(), seen)
+        now = self.clock.now()
+        return Feed(
+            user_id=history.user_id,
+            recommendations=recommendations,
+            model_version=ranking.model_version or POPULAR_MODEL_VERSION,
+            order=FeedOrder(ranking.epoch, history.generation),
+            generated_at=now,
+            expires_at=self._expiry(now, ranking),
+            built_up_to=history.built_up_to,
+            external_ids=await self.external_ids.texts_of([item.post_id for item in recommendations]),
+        )
+
+    def _expiry(self, now: datetime, ranking: Ranking) -> datetime:
+        return now + (self.valid_for if ranking.model_version else min(self.valid_for, VALID_WITHOUT_MODEL))
+
+    async def _show(self, feed: Feed) -> None:
+        """The archive has it: a cache that is away costs time only."""
+        try:
+            await self.cache.put(feed)
+        except CacheUnavailable:
+            return
+
+    async def _mark_running(self, user_id: UUID) -> None:
+        try:
+            await self.queue.mark_running(user_id)
+        except QueueUnavailable:
+            return
+
+    async def _release(self, user_id: UUID) -> None:
+        """A lease that cannot be ended expires by itself."""
+        try:
+            await self.queue.release(user_id)
+        except QueueUnavailable:
+            return

@@ -1,0 +1,88 @@
+"""What stands in where REDIS_URL is not set: every call says so, and the callers make do without."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import NoReturn
+from uuid import UUID
+
+from core.domain.errors import CacheUnavailable, QueueUnavailable
+from core.domain.feed import Feed
+from core.domain.job import GenerateMessage, JobState, Queue, Submission
+
+_MISSING = "REDIS_URL is not set"
+
+
+class AbsentFeedCache:
+    """Holds nothing."""
+
+    async def get(self, user_id: UUID) -> Feed | None:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+    async def put(self, feed: Feed) -> bool:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+    async def is_cold(self, user_id: UUID) -> bool:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+    async def mark_cold(self, user_id: UUID) -> None:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+
+class DeafListening:
+    """Hears nothing."""
+
+    async def heard(self, timeout_seconds: float) -> bool:  # noqa: ARG002 - the port's signature
+        """Nothing will come: do not wait."""
+        return False
+
+
+class AbsentFeedSignals:
+    """Nobody to hear from."""
+
+    @asynccontextmanager
+    async def listen(self, user_id: UUID) -> AsyncIterator[DeafListening]:  # noqa: ARG002 - the port's signature
+        """An ear that hears nothing."""
+        yield DeafListening()
+
+    def wake_all(self) -> None:
+        """Nobody waits."""
+
+
+class AbsentJobQueue:
+    """Takes no message."""
+
+    async def submit(self, message: GenerateMessage) -> Submission:  # noqa: ARG002 - the port's signature
+        """Raise QueueUnavailable."""
+        _refuse()
+
+    async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:  # noqa: ARG002 - the port's signature
+        """Raise QueueUnavailable."""
+        _refuse()
+
+    async def mark_running(self, user_id: UUID) -> None:  # noqa: ARG002 - the port's signature
+        """Raise QueueUnavailable."""
+        _refuse()
+
+    async def release(self, user_id: UUID) -> None:  # noqa: ARG002 - the port's signature
+        """Raise QueueUnavailable."""
+        _refuse()
+
+    async def state(self, user_id: UUID) -> JobState | None:  # noqa: ARG002 - the port's signature
+        """Raise QueueUnavailable."""
+        _refuse()
+
+    async def depths(self) -> Mapping[Queue, int]:
+        """Raise QueueUnavailable."""
+        _refuse()
+
+    async def workers_alive(self, queue: Queue) -> int:  # noqa: ARG002 - the port's signature
+        """Raise QueueUnavailable."""
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise QueueUnavailable(_MISSING)

@@ -1,0 +1,134 @@
+"""Feeds in Redis."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from core.domain.errors import CacheUnavailable
+from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
+from core.infrastructure.redis_client import RedisClient, translated
+
+READY_CHANNEL = "feed-ready"
+KEPT_AFTER_EXPIRY = timedelta(hours=1)
+COLD_SECONDS = 30
+_NUMBER_DIGITS = 20
+
+# A reason is stored as its place here: append only.
+_REASONS = (Reason.COLLABORATIVE_FILTERING, Reason.POPULAR)
+
+# The value begins with the order, 40 digits: as text it compares like the numbers do. What begins otherwise is not
+# ours and gives way. An equal order is the same feed again, written anew in case the old bytes cannot be read.
+# Whoever waits is woken even when a newer feed stays: that one will do.
+_PUT = """
+local held = redis.call('GETRANGE', KEYS[1], 0, 39)
+local stored = 0
+if #held < 40 or string.find(held, '%D') or held <= string.sub(ARGV[1], 1, 40) then
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    stored = 1
+end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return stored
+"""
+
+
+class _StoredFeed(msgspec.Struct, frozen=True, array_like=True):
+    """A feed as it lies in Redis, behind its order."""
+
+    post_ids: list[UUID]
+    scores: list[float]
+    reasons: list[int]
+    model_version: str
+    generated_at: datetime
+    expires_at: datetime
+    built_up_to: datetime | None
+    external_ids: list[tuple[UUID, str]]
+
+
+_encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
+_decoder = msgspec.msgpack.Decoder(_StoredFeed)
+
+
+class RedisFeedCache:
+    """One key a user, `feed:<uuid>`, that lives until an hour after the feed's expiry."""
+
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
+        self._put = client.register_script(_PUT)
+
+    async def get(self, user_id: UUID) -> Feed | None:
+        """The feed held for the user; a value that cannot be read counts as forgotten."""
+        with translated(CacheUnavailable):
+            value = await self._client.get(feed_key(user_id))
+        if value is None:
+            return None
+        try:
+            return _decoded(user_id, value)
+        except (ValueError, IndexError, msgspec.DecodeError) as error:
+            structlog.get_logger().warning("cached_feed_not_readable", user_id=str(user_id), error=str(error))
+            return None
+
+    async def put(self, feed: Feed) -> bool:
+        """Hold the feed and tell whoever listens, in one script."""
+        remaining = feed.expires_at - datetime.now(UTC) + KEPT_AFTER_EXPIRY
+        milliseconds = max(1, remaining // timedelta(milliseconds=1))
+        arguments = [_encoded(feed), milliseconds, READY_CHANNEL, str(feed.user_id)]
+        with translated(CacheUnavailable):
+            return bool(await self._put(keys=[feed_key(feed.user_id)], args=arguments))
+
+    async def is_cold(self, user_id: UUID) -> bool:
+        """Whether the marker is there."""
+        with translated(CacheUnavailable):
+            return bool(await self._client.exists(_cold_key(user_id)))
+
+    async def mark_cold(self, user_id: UUID) -> None:
+        """Set the marker for half a minute."""
+        with translated(CacheUnavailable):
+            await self._client.set(_cold_key(user_id), b"", ex=COLD_SECONDS)
+
+
+def feed_key(user_id: UUID) -> str:
+    """Where the user's feed lies."""
+    return f"feed:{user_id}"
+
+
+def _cold_key(user_id: UUID) -> str:
+    return f"cold:{user_id}"
+
+
+def _encoded(feed: Feed) -> bytes:
+    stored = _StoredFeed(
+        post_ids=[item.post_id for item in feed.recommendations],
+        scores=[item.score for item in feed.recommendations],
+        reasons=[_REASONS.index(item.reason) for item in feed.recommendations],
+        model_version=feed.model_version,
+        generated_at=feed.generated_at,
+        expires_at=feed.expires_at,
+        built_up_to=feed.built_up_to,
+        external_ids=list(feed.external_ids.items()),
+    )
+    order = "".join(f"{number:0{_NUMBER_DIGITS}d}" for number in feed.order)
+    return order.encode() + _encoder.encode(stored)
+
+
+def _decoded(user_id: UUID, value: bytes) -> Feed:
+    stored = _decoder.decode(value[2 * _NUMBER_DIGITS :])
+    return Feed(
+        user_id=user_id,
+        recommendations=tuple(_recommendations(stored.post_ids, stored.scores, stored.reasons)),
+        model_version=stored.model_version,
+        order=FeedOrder(int(value[:_NUMBER_DIGITS]), int(value[_NUMBER_DIGITS : 2 * _NUMBER_DIGITS])),
+        generated_at=stored.generated_at,
+        expires_at=stored.expires_at,
+        built_up_to=stored.built_up_to,
+        external_ids=dict(stored.external_ids),
+    )
+
+
+def _recommendations(
+    post_ids: Sequence[UUID], scores: Sequence[float], reasons: Sequence[int]
+) -> list[Recommendation]:
+    items = zip(post_ids, scores, reasons, strict=True)
+    return [Recommendation(post_id, score, _REASONS[reason]) for post_id, score, reason in items]

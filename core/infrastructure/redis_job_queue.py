@@ -1,0 +1,117 @@
+"""The way to the workers: Dramatiq's wire format, written without Dramatiq."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from core.domain.errors import QueueUnavailable
+from core.domain.job import GenerateMessage, JobState, Queue, Submission
+from core.infrastructure.redis_client import RedisClient, translated
+from core.infrastructure.redis_worker_presence import presence_key
+
+# The names under which worker/actors.py declares them: a Dramatiq actor belongs to one queue.
+ACTOR_NAMES = {Queue.FEEDS: "generate_feed", Queue.FEEDS_BULK: "generate_feed_in_bulk"}
+NAMESPACE = "dramatiq"
+LEASE_SECONDS = 120
+MESSAGES_A_ROUND_TRIP = 500
+
+_SUBMIT = """
+local enqueued = 0
+if redis.call('SET', KEYS[1], 'queued', 'NX', 'EX', ARGV[3]) then
+    redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
+    redis.call('RPUSH', KEYS[2], ARGV[1])
+    enqueued = 1
+end
+return {enqueued, redis.call('ZCOUNT', KEYS[4], '(' .. redis.call('TIME')[1], '+inf')}
+"""
+_ALIVE = "return redis.call('ZCOUNT', KEYS[1], '(' .. redis.call('TIME')[1], '+inf')"
+
+
+class RedisJobQueue:
+    """`HSET queue.msgs id payload` and `RPUSH queue id`: what Dramatiq documents for producers in other languages."""
+
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
+        self._submit = client.register_script(_SUBMIT)
+        self._alive = client.register_script(_ALIVE)
+
+    async def submit(self, message: GenerateMessage) -> Submission:
+        """Enqueue under the user's lease, in one script: there is no moment in which only one of the two is there."""
+        message_id, payload = _encoded(message, Queue.FEEDS)
+        keys = [_lease_key(message.user_id), *_queue_keys(Queue.FEEDS), presence_key(Queue.FEEDS)]
+        with translated(QueueUnavailable):
+            enqueued, alive = await self._submit(keys=keys, args=[message_id, payload, LEASE_SECONDS])
+        return Submission(bool(enqueued), int(alive))
+
+    async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:
+        """Enqueue without leases, hundreds in a round trip."""
+        waiting, payloads = _queue_keys(Queue.FEEDS_BULK)
+        for start in range(0, len(messages), MESSAGES_A_ROUND_TRIP):
+            encoded = dict(
+                _encoded(message, Queue.FEEDS_BULK) for message in messages[start : start + MESSAGES_A_ROUND_TRIP]
+            )
+            with translated(QueueUnavailable):
+                async with self._client.pipeline(transaction=True) as pipeline:
+                    pipeline.hset(payloads, mapping=encoded)
+                    pipeline.rpush(waiting, *encoded)
+                    await pipeline.execute()
+
+    async def mark_running(self, user_id: UUID) -> None:
+        """Note it on the lease, whose time goes on."""
+        with translated(QueueUnavailable):
+            await self._client.set(_lease_key(user_id), JobState.RUNNING.value, xx=True, keepttl=True)
+
+    async def release(self, user_id: UUID) -> None:
+        """Drop the lease."""
+        with translated(QueueUnavailable):
+            await self._client.delete(_lease_key(user_id))
+
+    async def state(self, user_id: UUID) -> JobState | None:
+        """What the lease says."""
+        with translated(QueueUnavailable):
+            value = await self._client.get(_lease_key(user_id))
+        return None if value is None else JobState(value.decode())
+
+    async def depths(self) -> Mapping[Queue, int]:
+        """A message's payload stays until it is acknowledged, in the queue itself or in its queue of delayed ones."""
+        with translated(QueueUnavailable):
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for queue in Queue:
+                    pipeline.hlen(_payloads_key(queue.value))
+                    pipeline.hlen(_payloads_key(f"{queue.value}.DQ"))
+                counts = await pipeline.execute()
+        return {queue: counts[2 * place] + counts[2 * place + 1] for place, queue in enumerate(Queue)}
+
+    async def workers_alive(self, queue: Queue) -> int:
+        """Processes whose last sign of life still counts."""
+        with translated(QueueUnavailable):
+            return int(await self._alive(keys=[presence_key(queue)]))
+
+
+def _lease_key(user_id: UUID) -> str:
+    return f"job:{user_id}"
+
+
+def _queue_keys(queue: Queue) -> tuple[str, str]:
+    return f"{NAMESPACE}:{queue.value}", _payloads_key(queue.value)
+
+
+def _payloads_key(queue_name: str) -> str:
+    return f"{NAMESPACE}:{queue_name}.msgs"
+
+
+def _encoded(message: GenerateMessage, queue: Queue) -> tuple[str, bytes]:
+    redis_message_id = str(uuid4())
+    payload: dict[str, Any] = {
+        "queue_name": queue.value,
+        "actor_name": ACTOR_NAMES[queue],
+        "args": [],
+        "kwargs": {"user_id": str(message.user_id), "request_id": message.request_id},
+        "options": {"redis_message_id": redis_message_id},
+        "message_id": str(uuid4()),
+        "message_timestamp": int(time.time() * 1000),
+    }
+    return redis_message_id, msgspec.json.encode(payload)

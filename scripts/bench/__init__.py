@@ -1,0 +1,1 @@
+"""Benchmarks, one file per question; each prints what it measured side by side in one run."""

@@ -1,0 +1,55 @@
+"""Stored feeds in a dict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from core.application.ports.feed_archive import FeedCounts
+from core.domain.errors import ArchiveUnavailable
+from core.domain.feed import Feed
+
+
+@dataclass
+class FakeFeedArchive:
+    """`texts` are the external ids that Postgres would know; `generation` is the highest drawn so far."""
+
+    feeds: dict[UUID, Feed] = field(default_factory=dict)
+    texts: dict[UUID, str] = field(default_factory=dict)
+    generation: int = 0
+    unavailable: bool = False
+
+    async def get(self, user_id: UUID) -> Feed | None:
+        self._answer()
+        feed = self.feeds.get(user_id)
+        if feed is None:
+            return None
+        post_ids = [recommendation.post_id for recommendation in feed.recommendations]
+        return replace(feed, external_ids={id_: self.texts[id_] for id_ in post_ids if id_ in self.texts})
+
+    async def put(self, feed: Feed) -> bool:
+        self._answer()
+        stored = self.feeds.get(feed.user_id)
+        if stored is not None and stored.order >= feed.order:
+            return False
+        self.feeds[feed.user_id] = feed
+        self.generation = max(self.generation, feed.order.generation)
+        return True
+
+    async def count(self, now: datetime) -> FeedCounts:
+        self._answer()
+        fresh = sum(feed.is_fresh(now) for feed in self.feeds.values())
+        return FeedCounts(fresh, len(self.feeds) - fresh)
+
+    async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:
+        self._answer()
+        found = (self.feeds.get(user_id) for user_id in set(user_ids))
+        return sum(feed is not None and feed.order.generation > generation for feed in found)
+
+    async def newest_generation(self) -> int:
+        self._answer()
+        return self.generation
+
+    def _answer(self) -> None:
+        if self.unavailable:
+            raise ArchiveUnavailable("Postgres does not answer: it is a fake")

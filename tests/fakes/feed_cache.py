@@ -1,0 +1,44 @@
+"""Cached feeds in a dict."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from core.domain.errors import CacheUnavailable
+from core.domain.feed import Feed
+from tests.fakes.feed_signals import FakeFeedSignals
+
+
+@dataclass
+class FakeFeedCache:
+    """Holds feeds until a test takes them away; `signals` hear of every put."""
+
+    signals: FakeFeedSignals | None = None
+    feeds: dict[UUID, Feed] = field(default_factory=dict)
+    cold: set[UUID] = field(default_factory=set)
+    unavailable: bool = False
+
+    async def get(self, user_id: UUID) -> Feed | None:
+        self._answer()
+        return self.feeds.get(user_id)
+
+    async def put(self, feed: Feed) -> bool:
+        self._answer()
+        held = self.feeds.get(feed.user_id)
+        is_stored = held is None or held.order <= feed.order
+        if is_stored:
+            self.feeds[feed.user_id] = feed
+        if self.signals is not None:
+            self.signals.send(feed.user_id)
+        return is_stored
+
+    async def is_cold(self, user_id: UUID) -> bool:
+        self._answer()
+        return user_id in self.cold
+
+    async def mark_cold(self, user_id: UUID) -> None:
+        self._answer()
+        self.cold.add(user_id)
+
+    def _answer(self) -> None:
+        if self.unavailable:
+            raise CacheUnavailable("Redis does not answer: it is a fake")

@@ -1,0 +1,64 @@
+"""A queue in lists, with leases in a dict."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from core.domain.errors import QueueUnavailable
+from core.domain.job import GenerateMessage, JobState, Queue, Submission
+
+
+@dataclass
+class FakeJobQueue:
+    """`messages` and `bulk_messages` are all that were ever put in.
+
+    `on_submit` plays the worker: it runs each message of `feeds` before `submit` returns.
+    """
+
+    on_submit: Callable[[GenerateMessage], Awaitable[object]] | None = None
+    messages: list[GenerateMessage] = field(default_factory=list)
+    bulk_messages: list[GenerateMessage] = field(default_factory=list)
+    leases: dict[UUID, JobState] = field(default_factory=dict)
+    workers: dict[Queue, int] = field(default_factory=lambda: dict.fromkeys(Queue, 1))
+    run_count: int = 0
+    unavailable: bool = False
+
+    async def submit(self, message: GenerateMessage) -> Submission:
+        self._answer()
+        if message.user_id in self.leases:
+            return Submission(enqueued=False, workers_alive=self.workers[Queue.FEEDS])
+        self.leases[message.user_id] = JobState.QUEUED
+        self.messages.append(message)
+        if self.on_submit is not None:
+            await self.on_submit(message)
+            self.run_count += 1
+        return Submission(enqueued=True, workers_alive=self.workers[Queue.FEEDS])
+
+    async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:
+        self._answer()
+        self.bulk_messages.extend(messages)
+
+    async def mark_running(self, user_id: UUID) -> None:
+        self._answer()
+        if user_id in self.leases:
+            self.leases[user_id] = JobState.RUNNING
+
+    async def release(self, user_id: UUID) -> None:
+        self._answer()
+        self.leases.pop(user_id, None)
+
+    async def state(self, user_id: UUID) -> JobState | None:
+        self._answer()
+        return self.leases.get(user_id)
+
+    async def depths(self) -> Mapping[Queue, int]:
+        self._answer()
+        return {Queue.FEEDS: len(self.messages) - self.run_count, Queue.FEEDS_BULK: len(self.bulk_messages)}
+
+    async def workers_alive(self, queue: Queue) -> int:
+        self._answer()
+        return self.workers[queue]
+
+    def _answer(self) -> None:
+        if self.unavailable:
+            raise QueueUnavailable("Redis does not answer: it is a fake")

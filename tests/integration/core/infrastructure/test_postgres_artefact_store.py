@@ -1,0 +1,121 @@
+"""The bytes of models, fake and real."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from core.application.ports.artefact_store import ArtefactStore
+from core.domain.errors import ArchiveUnavailable, ArtefactRefused, ConfigurationError
+from core.infrastructure import postgres_artefact_store
+from core.infrastructure.postgres_artefact_store import PostgresArtefactStore
+from core.infrastructure.postgres_pool import Pool, open_pool
+from tests.fakes.artefact_store import FakeArtefactStore
+
+CONTENT = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_artefact_store, "CHUNK_BYTES", 1000)
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    url: str | None = request.getfixturevalue("migrated_database_url") if request.param == "postgres" else None
+    return url
+
+
+@pytest.fixture
+async def store(url: str | None, tmp_path: Path) -> AsyncIterator[ArtefactStore]:
+    if url is None:
+        yield FakeArtefactStore(tmp_path / "cache")
+        return
+    async with open_pool(url) as pool:
+        yield PostgresArtefactStore(pool, tmp_path / "cache")
+
+
+@pytest.fixture
+async def pool(migrated_database_url: str) -> AsyncIterator[Pool]:
+    async with open_pool(migrated_database_url) as pool:
+        yield pool
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "trained.joblib"
+    path.write_bytes(CONTENT)
+    return path
+
+
+async def test_what_was_put_can_be_fetched_by_its_content(store: ArtefactStore, model: Path) -> None:
+    assert await store.put(model) == (SHA256, len(CONTENT))
+
+    assert (await store.fetch(SHA256)).read_bytes() == CONTENT
+
+
+async def test_putting_again_changes_nothing(store: ArtefactStore, model: Path) -> None:
+    await store.put(model)
+
+    assert await store.put(model) == (SHA256, len(CONTENT))
+
+    assert (await store.fetch(SHA256)).read_bytes() == CONTENT
+
+
+async def test_bytes_that_nobody_put_are_refused(store: ArtefactStore) -> None:
+    with pytest.raises(ArtefactRefused, match=SHA256[:12]):
+        await store.fetch(SHA256)
+
+
+async def test_a_damaged_local_copy_is_replaced(store: ArtefactStore, model: Path) -> None:
+    await store.put(model)
+    local = await store.fetch(SHA256)
+    local.write_bytes(CONTENT[:-1] + b"x")
+
+    assert (await store.fetch(SHA256)).read_bytes() == CONTENT
+
+
+async def test_damaged_stored_bytes_are_refused_and_leave_nothing_behind(
+    pool: Pool, model: Path, tmp_path: Path
+) -> None:
+    store = PostgresArtefactStore(pool, tmp_path / "cache")
+    await store.put(model)
+    await pool.execute("update model_artefact set bytes = 'x' where ordinal = 3")
+
+    with pytest.raises(ArtefactRefused):
+        await store.fetch(SHA256)
+
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+async def test_a_sound_local_copy_needs_no_postgres(pool: Pool, model: Path, tmp_path: Path) -> None:
+    await PostgresArtefactStore(pool, tmp_path / "cache").put(model)
+    await PostgresArtefactStore(pool, tmp_path / "cache").fetch(SHA256)
+
+    async with open_pool("postgresql://u:p@127.0.0.1:1/d") as nowhere:
+        store = PostgresArtefactStore(nowhere, tmp_path / "cache")
+        local = await store.fetch(SHA256)
+        with pytest.raises(ArchiveUnavailable):
+            await store.fetch("00" * 32)
+
+    assert local.read_bytes() == CONTENT
+
+
+async def test_the_same_bytes_put_by_two_at_once_are_stored_once(pool: Pool, model: Path, tmp_path: Path) -> None:
+    store = PostgresArtefactStore(pool, tmp_path / "cache")
+
+    await asyncio.gather(store.put(model), store.put(model))
+
+    assert await pool.fetchval("select sum(length(bytes)) from model_artefact") == len(CONTENT)
+
+
+async def test_a_folder_that_cannot_be_written_is_named(pool: Pool, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    store = PostgresArtefactStore(pool, tmp_path / "file" / "cache")
+    await store.put(model)
+
+    with pytest.raises(ConfigurationError, match="MODEL_PATH"):
+        await store.fetch(SHA256)

@@ -1,0 +1,175 @@
+"""The feed archive, fake and real, keeps its promise; the view over it is what the app reads."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.application.ports.feed_archive import FeedArchive, FeedCounts
+from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
+from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
+from core.infrastructure.postgres_pool import Pool, open_pool
+from tests.fakes.feed_archive import FakeFeedArchive
+from tests.integration.core.infrastructure.postgres_rows import add_texts, post, user
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+FEED = Feed(
+    user_id=user(1),
+    recommendations=(
+        Recommendation(post(2), 1.0, Reason.COLLABORATIVE_FILTERING),
+        Recommendation(post(1), 0.85, Reason.COLLABORATIVE_FILTERING),
+        Recommendation(post(3), 1e-30, Reason.POPULAR),
+    ),
+    model_version="collaborative_filtering_v1",
+    order=FeedOrder(2, 5),
+    generated_at=NOW,
+    expires_at=NOW + timedelta(hours=24),
+    built_up_to=NOW - timedelta(hours=1),
+)
+TEXTS = {post(1): "first post", post(9): "in nobody's feed"}
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    url: str | None = request.getfixturevalue("migrated_database_url") if request.param == "postgres" else None
+    return url
+
+
+@pytest.fixture
+async def archive(url: str | None) -> AsyncIterator[FeedArchive]:
+    if url is None:
+        yield FakeFeedArchive(texts=TEXTS)
+        return
+    async with open_pool(url) as pool:
+        await add_texts(pool, TEXTS)
+        yield PostgresFeedArchive(pool)
+
+
+@pytest.fixture
+async def pool(migrated_database_url: str) -> AsyncIterator[Pool]:
+    async with open_pool(migrated_database_url) as pool:
+        yield pool
+
+
+async def test_a_user_without_a_feed_has_none(archive: FeedArchive) -> None:
+    assert await archive.get(user(1)) is None
+
+
+async def test_a_stored_feed_comes_back_with_the_texts_of_its_posts(archive: FeedArchive) -> None:
+    assert await archive.put(FEED)
+
+    assert await archive.get(FEED.user_id) == replace(FEED, external_ids={post(1): "first post"})
+
+
+async def test_an_empty_feed_built_from_nothing_comes_back(archive: FeedArchive) -> None:
+    empty = replace(FEED, recommendations=(), built_up_to=None)
+
+    await archive.put(empty)
+
+    assert await archive.get(FEED.user_id) == empty
+
+
+@pytest.mark.parametrize("order", [FeedOrder(2, 6), FeedOrder(3, 1)])
+async def test_a_feed_of_a_higher_order_replaces(archive: FeedArchive, order: FeedOrder) -> None:
+    newer = replace(FEED, recommendations=FEED.recommendations[:1], order=order)
+    await archive.put(FEED)
+
+    assert await archive.put(newer)
+
+    assert await archive.get(FEED.user_id) == newer
+
+
+@pytest.mark.parametrize("order", [FeedOrder(2, 5), FeedOrder(2, 4), FeedOrder(1, 9)])
+async def test_a_feed_of_no_higher_order_never_replaces(archive: FeedArchive, order: FeedOrder) -> None:
+    await archive.put(FEED)
+
+    assert not await archive.put(replace(FEED, recommendations=(), order=order))
+
+    stored = await archive.get(FEED.user_id)
+    assert stored is not None
+    assert stored.recommendations == FEED.recommendations
+
+
+async def test_fresh_and_stale_feeds_are_counted(archive: FeedArchive) -> None:
+    await archive.put(FEED)
+    await archive.put(replace(FEED, user_id=user(2), expires_at=NOW))
+    await archive.put(replace(FEED, user_id=user(3), expires_at=NOW - timedelta(hours=1)))
+
+    assert await archive.count(NOW) == FeedCounts(fresh=1, stale=2)
+
+
+async def test_only_the_users_asked_for_with_a_newer_feed_are_counted(archive: FeedArchive) -> None:
+    for number, generation in ((1, 5), (2, 6), (3, 7)):
+        await archive.put(replace(FEED, user_id=user(number), order=FeedOrder(1, generation)))
+
+    assert await archive.count_built_after(5, [user(1), user(2), user(4)]) == 1
+    assert await archive.count_built_after(5, []) == 0
+
+
+async def test_before_the_first_draw_the_newest_generation_is_none_that_a_feed_can_have(archive: FeedArchive) -> None:
+    assert await archive.newest_generation() == 0
+
+
+async def test_the_newest_generation_is_the_last_one_drawn(pool: Pool) -> None:
+    drawn = [await pool.fetchval("select nextval('feed_generation')") for _ in range(3)]
+
+    assert await PostgresFeedArchive(pool).newest_generation() == drawn[-1] == 3
+
+
+async def test_of_many_writers_at_once_the_highest_order_stays(pool: Pool) -> None:
+    archive = PostgresFeedArchive(pool)
+    feeds = [replace(FEED, order=FeedOrder(1, generation)) for generation in (3, 9, 1, 7, 5)]
+
+    for feed in feeds:
+        await archive.put(feed)
+
+    stored = await archive.get(FEED.user_id)
+    assert stored is not None
+    assert stored.order == FeedOrder(1, 9)
+
+
+async def test_the_view_shows_one_row_a_post_in_the_brief_s_types(pool: Pool) -> None:
+    await PostgresFeedArchive(pool).put(FEED)
+
+    rows = await pool.fetch("select * from user_recommendation order by score desc")
+    types = await pool.fetch(
+        "select column_name, data_type from information_schema.columns where table_name = 'user_recommendation'"
+    )
+
+    assert [(row["post_id"], row["score"]) for row in rows] == [(post(2), 1.0), (post(1), 0.85), (post(3), 1e-30)]
+    assert {row["expires_at"] for row in rows} == {datetime(2026, 11, 24, 12)}
+    assert dict(types) == {
+        "id": "uuid",
+        "user_id": "uuid",
+        "post_id": "uuid",
+        "score": "double precision",
+        "generated_at": "timestamp without time zone",
+        "expires_at": "timestamp without time zone",
+    }
+
+
+async def test_a_row_of_the_view_keeps_its_id_as_long_as_the_post_is_recommended(pool: Pool) -> None:
+    archive = PostgresFeedArchive(pool)
+    await archive.put(FEED)
+    await archive.put(replace(FEED, user_id=user(2)))
+    before = await pool.fetch("select id, user_id, post_id from user_recommendation")
+
+    await archive.put(replace(FEED, recommendations=FEED.recommendations[::-1], order=FeedOrder(2, 6)))
+    after = await pool.fetch("select id, user_id, post_id from user_recommendation")
+
+    assert set(before) == set(after)
+    assert len({row["id"] for row in after}) == 6
+
+
+async def test_looking_a_user_up_in_the_view_uses_the_key_of_the_feed(pool: Pool) -> None:
+    await pool.execute("""
+        insert into feed
+        select gen_random_uuid(), array[gen_random_uuid()], '{1}', '{0}', 'v1', 1, 1, now(), now(), null
+        from generate_series(1, 2000)
+    """)
+    await pool.execute("analyze feed")
+
+    plan = await pool.fetch("explain select * from user_recommendation where user_id = $1", user(1))
+
+    assert "feed_pkey" in "".join(row[0] for row in plan)

@@ -1,12 +1,10 @@
 """The command line `threads-ml`: which command lives in which file."""
 
 import sys
-from importlib import import_module
-from typing import Any
 
 import typer
-from typer.core import TyperGroup
-from typer.main import get_command as as_click_command
+
+from scripts.on_demand import loading_on_demand
 
 COMMANDS = {
     "up": "scripts.up",
@@ -19,29 +17,8 @@ COMMANDS = {
     "bench": "scripts.bench.cli",
 }
 
-
-class CommandsOnDemand(TyperGroup):
-    """Loads a command's module when it is called: `status` need not wait for the numeric stack that `train` loads."""
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
-        """The commands in the order a newcomer meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
-        """The command of that name, None when there is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        command = as_click_command(import_module(COMMANDS[cmd_name]).app)
-        command.name = cmd_name
-        return command
-
-
 app = typer.Typer(
-    cls=CommandsOnDemand,
-    help="Recommendations for an app with a feed, beside its Postgres.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    cls=loading_on_demand(COMMANDS), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 
 

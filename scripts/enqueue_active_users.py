@@ -43,12 +43,12 @@ def enqueue(
 async def _enqueue(days: int | None, data_dir: Path, *, everyone: bool, wait: bool) -> None:
     if everyone and days is not None:
         raise InvalidInput("--days and --all exclude each other: give one of them")
-    async with open_platform(data_dir) as settings, open_bulk(settings) as bulk:
+    async with open_platform(data_dir, with_redis=True) as settings, open_bulk(settings) as bulk:
         within_days = None if everyone else (days or settings.active_days)
         if not wait:
             await _only_enqueue(bulk, within_days)
             return
-        async with _some_worker(bulk, settings):
+        async with _some_worker(bulk, settings, data_dir / "logs"):
             await generate_with_progress(bulk, within_days)
 
 
@@ -60,12 +60,12 @@ async def _only_enqueue(bulk: Bulk, within_days: int | None) -> None:
 
 
 @asynccontextmanager
-async def _some_worker(bulk: Bulk, settings: Settings) -> AsyncIterator[None]:
+async def _some_worker(bulk: Bulk, settings: Settings, log_folder: Path) -> AsyncIterator[None]:
     if await bulk.queue.workers_alive(Queue.FEEDS_BULK):
         yield
         return
     console.print("no worker-bulk lives: starting one until this is done")
-    async with run_worker(settings, Queue.FEEDS_BULK):
+    async with run_worker(settings, Queue.FEEDS_BULK, log_folder):
         yield
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from core.application.describe_service import ServiceDescription
 from core.settings import Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
-from scripts.wiring import open_description, open_platform
+from scripts.wiring import open_description, open_platform, settings_for
 
 app = command_app()
 
@@ -31,7 +31,9 @@ def status(
 
 
 async def _facts(data_dir: Path) -> dict[str, Any]:
-    async with open_platform(data_dir) as settings, open_description(settings) as describe:
+    # Beside an own Postgres the own Redis is started too; beside a given one it may be left out.
+    with_redis = not settings_for(data_dir).database_url
+    async with open_platform(data_dir, with_redis=with_redis) as settings, open_description(settings) as describe:
         return _as_facts(settings, await describe())
 
 

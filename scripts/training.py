@@ -8,13 +8,13 @@ from core.infrastructure.knn_training import KnnTraining
 from core.infrastructure.postgres_artefact_store import PostgresArtefactStore
 from core.infrastructure.postgres_pool import open_pool
 from core.settings import Settings
-from scripts.wiring import model_registry, popular_posts
+from scripts.wiring import NO_HURRY_SECONDS, model_registry, popular_posts
 
 
 @asynccontextmanager
 async def open_training(settings: Settings) -> AsyncIterator[TrainModel]:
     """Open what `train` needs."""
-    async with open_pool(settings.database_url, settings.database_pool_size) as pool:
+    async with open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool:
         yield TrainModel(
             training=KnnTraining(
                 settings.database_url,

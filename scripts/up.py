@@ -71,7 +71,7 @@ async def _up(port: int | None, workers: int | None, data_dir: Path, *, embedded
     with directory.held():
         port = _free_port(settings, port)
         async with AsyncExitStack() as stack:
-            settings = await start_missing_servers(stack, settings, directory.path)
+            settings = await start_missing_servers(stack, settings, directory.path, with_redis=True)
             directory.write_servers(_running(settings, port))
             has_feeds = await _prepare(settings, data_dir)
             await _serve(stack, settings, directory.path, port, workers, has_feeds=has_feeds)

@@ -14,6 +14,7 @@ from core.application.ports.job_queue import JobQueue
 from core.domain.errors import ConfigurationError, QueueUnavailable, Unavailable
 from core.domain.job import Queue
 from core.domain.model import version_number
+from core.infrastructure.absent_redis import AbsentJobQueue
 from core.infrastructure.data_directory import DataDirectory
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.embedded_valkey import EmbeddedValkey
@@ -30,18 +31,20 @@ from core.infrastructure.server_watch import kept_running
 from core.infrastructure.system_clock import SystemClock
 from core.settings import Settings, load_settings
 
+NO_HURRY_SECONDS = 600.0  # nobody waits for an answer of the API here
+
 
 @asynccontextmanager
-async def open_platform(data_dir: Path) -> AsyncIterator[Settings]:
+async def open_platform(data_dir: Path, *, with_redis: bool = False) -> AsyncIterator[Settings]:
     """Settings whose servers are there: the environment's, those of `up` in the data dir, or some for the duration."""
     settings = settings_for(data_dir)
-    if settings.database_url and settings.redis_url:
+    if settings.database_url and (settings.redis_url or not with_redis):
         yield settings
         return
     directory = DataDirectory(data_dir)
     with directory.held():
         async with AsyncExitStack() as stack:
-            yield await start_missing_servers(stack, settings, directory.path)
+            yield await start_missing_servers(stack, settings, directory.path, with_redis=with_redis)
 
 
 def settings_for(data_dir: Path) -> Settings:
@@ -62,14 +65,16 @@ def without_servers(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, database_url="", redis_url="", broker_url="")
 
 
-async def start_missing_servers(stack: AsyncExitStack, settings: Settings, folder: Path) -> Settings:
+async def start_missing_servers(
+    stack: AsyncExitStack, settings: Settings, folder: Path, *, with_redis: bool
+) -> Settings:
     """Start those servers that no setting names, and keep them running until the stack closes."""
     servers: list[EmbeddedPostgres | EmbeddedValkey] = []
     if not settings.database_url:
         postgres = await stack.enter_async_context(EmbeddedPostgres(folder / "postgres"))
         settings = msgspec.structs.replace(settings, database_url=postgres.url)
         servers.append(postgres)
-    if not settings.redis_url:
+    if with_redis and not settings.redis_url:
         valkey = await stack.enter_async_context(EmbeddedValkey(folder / "valkey"))
         settings = msgspec.structs.replace(settings, redis_url=valkey.url(0), broker_url=valkey.url(1))
         servers.append(valkey)
@@ -118,7 +123,10 @@ class Bulk:
 @asynccontextmanager
 async def open_bulk(settings: Settings) -> AsyncIterator[Bulk]:
     """Open what `enqueue` needs."""
-    async with open_pool(settings.database_url) as pool, open_redis(settings.effective_broker_url) as broker:
+    async with (
+        open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool,
+        open_redis(settings.effective_broker_url) as broker,
+    ):
         archive, queue = PostgresFeedArchive(pool), RedisJobQueue(broker)
         enqueue = EnqueueActiveUsers(
             active_users=PostgresActiveUsers(pool),
@@ -132,21 +140,27 @@ async def open_bulk(settings: Settings) -> AsyncIterator[Bulk]:
 
 @asynccontextmanager
 async def open_description(settings: Settings) -> AsyncIterator[DescribeService]:
-    """Open what `status` needs."""
-    async with open_pool(settings.database_url) as pool, open_redis(settings.effective_broker_url) as broker:
+    """Open what `status` needs; without Redis it tells what Postgres knows."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS)
+        )
+        queue: JobQueue = AbsentJobQueue()
+        if settings.redis_url:
+            queue = RedisJobQueue(await stack.enter_async_context(open_redis(settings.effective_broker_url)))
         yield DescribeService(
             facts=PostgresServiceFacts(pool),
             registry=model_registry(pool, settings),
             archive=PostgresFeedArchive(pool),
-            queue=RedisJobQueue(broker),
+            queue=queue,
             clock=SystemClock(),
         )
 
 
 @asynccontextmanager
-async def run_worker(settings: Settings, queue: Queue) -> AsyncIterator[None]:
-    """Keep a worker for the queue running inside the block."""
-    supervisor = ProcessSupervisor()
+async def run_worker(settings: Settings, queue: Queue, log_folder: Path) -> AsyncIterator[None]:
+    """Keep a worker for the queue running inside the block; its output goes to a file in the folder."""
+    supervisor = ProcessSupervisor(log_folder, write_line=_show_nothing)
     await supervisor.start(worker_child(settings, queue))
     try:
         yield
@@ -165,6 +179,10 @@ def model_registry(pool: Pool, settings: Settings) -> PostgresModelRegistry:
     """The registry with the first model's number and the pin, if there is one."""
     pin = version_number(settings.model_pin) if settings.model_pin else None
     return PostgresModelRegistry(pool, version_number(settings.model_version), pin)
+
+
+def _show_nothing(name: str, line: str) -> None:
+    """A line for every user would bury the progress bar."""
 
 
 def worker_child(settings: Settings, queue: Queue, processes: int | None = None) -> ChildProcess:

@@ -1,0 +1,14 @@
+"""`threads-ml bench NAME`: which benchmark lives in which file."""
+
+import typer
+
+from scripts.on_demand import loading_on_demand
+
+BENCHES = {"import": "scripts.bench.import_"}
+
+app = typer.Typer(cls=loading_on_demand(BENCHES), no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def _benches() -> None:
+    """Measurements that anyone can repeat, as ratios taken side by side in one run."""

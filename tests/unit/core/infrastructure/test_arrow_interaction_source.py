@@ -1,9 +1,11 @@
 """Files of interactions: what is read from good ones, and what is said of bad rows and bad files."""
 
+import asyncio
 import csv
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -332,6 +334,19 @@ async def test_a_reader_that_leaves_early_leaves_nothing_running(write: Write) -
         await anext(batches)
 
 
+async def test_an_interruption_waits_for_the_thread_that_reads(tmp_path: Path) -> None:
+    pipe = tmp_path / "rows.csv"
+    os.mkfifo(pipe)
+    reading = asyncio.create_task(read(pipe))
+    with await asyncio.to_thread(pipe.open, "wb"):  # opens once the thread has opened the other end
+        reading.cancel()
+        await asyncio.wait([reading], timeout=0)
+        assert not reading.done()
+
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
 @pytest.mark.parametrize("content", [HEADER.encode(), gzip.compress(HEADER.strip().encode()), two_as_parquet()])
 async def test_a_file_without_rows_is_no_mistake(write: Write, content: bytes) -> None:
     name = "rows.parquet" if content.startswith(b"PAR1") else "rows.csv"
@@ -349,6 +364,8 @@ BAD_FILES: dict[str, tuple[bytes, str, str]] = {
     "empty Parquet": (b"", "rows.parquet", "the file is empty"),
     "empty inside gzip": (gzip.compress(b""), "rows.csv.gz", "the file is empty"),
     "blank": (b"\xef\xbb\xbf\n \r\n", "rows.csv", "the file is empty"),
+    "only separators": (b",,,\n,,,", "rows.csv", "the file is empty"),
+    "endless quotes in the header": (b'who,"what\nann,p1', "rows.csv", "the header cannot be read"),
     "truncated gzip": (GZIPPED[:-20], "rows.csv.gz", "the gzip file is truncated or damaged"),
     "damaged gzip": (GZIPPED[:40] + b"\0\0\0\0" + GZIPPED[44:], "rows.csv.gz", "the gzip file is truncated or damaged"),
     "only the start of gzip": (b"\x1f\x8b", "rows.csv.gz", "the gzip file is truncated or damaged"),

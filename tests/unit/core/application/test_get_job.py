@@ -1,0 +1,196 @@
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from core.domain.composition import ColdStartStrategy
+from core.domain.errors import ArchiveUnavailable, NotFound
+from core.domain.feed import NO_FEED, FeedOrder, FeedSource
+from core.domain.ids import to_uuid
+from core.domain.job import FeedRequest, GenerateMessage, JobState, Patience, Ticket
+from tests.builders import NOON, USER, Stage, feed_of, post, stale_feed_of
+
+ANNA = to_uuid(USER)
+ASKED = FeedRequest(USER, limit=2, excluded_post_ids=(str(post(1)),))
+
+
+async def stage_with(ticket: Ticket) -> Stage:
+    stage = Stage()
+    await stage.tickets.add(ticket)
+    return stage
+
+
+def ticket_of(newer_than: FeedOrder = NO_FEED, failure: str | None = None) -> Ticket:
+    return Ticket(UUID(int=7), ASKED, newer_than, NOON, NOON + timedelta(hours=1), failure)
+
+
+async def test_a_job_in_the_queue_is_queued_then_running() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    await stage.queue.submit(GenerateMessage(ANNA, "request-1"))
+
+    before = await stage.get_job(ticket.id, "request-2")
+    await stage.queue.mark_running(ANNA)
+    after = await stage.get_job(ticket.id, "request-2")
+
+    assert (before.state, after.state) == (JobState.QUEUED, JobState.RUNNING)
+    assert before.page is None
+    assert len(stage.queue.messages) == 1
+
+
+async def test_the_answer_is_cut_by_the_limit_and_the_exclusions_of_the_request() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    await stage.archive.put(feed_of(posts=(1, 2, 3, 4)))
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert report.state is JobState.SUCCEEDED
+    assert report.page is not None
+    assert [item.post_id for item in report.page.recommendations] == [post(2), post(3)]
+    assert report.page.source is FeedSource.GENERATED
+    assert report.page.next is not None
+
+
+async def test_the_feed_that_was_there_when_the_ticket_was_given_does_not_honour_it() -> None:
+    ticket = ticket_of(newer_than=FeedOrder(1, 3))
+    stage = await stage_with(ticket)
+    await stage.archive.put(stale_feed_of(generation=3))
+    await stage.queue.submit(GenerateMessage(ANNA, "request-1"))
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert report.state is JobState.QUEUED
+
+
+async def test_a_newer_feed_honours_the_ticket_even_when_it_has_expired_since() -> None:
+    ticket = ticket_of(newer_than=FeedOrder(1, 3))
+    stage = await stage_with(ticket)
+    await stage.archive.put(stale_feed_of(generation=4))
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert report.page is not None
+    assert (report.state, report.page.source) == (JobState.SUCCEEDED, FeedSource.STALE)
+
+
+async def test_a_failed_job_says_why() -> None:
+    ticket = ticket_of(failure="the model is broken")
+    stage = await stage_with(ticket)
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert (report.state, report.failure) == (JobState.FAILED, "the model is broken")
+
+
+async def test_a_feed_that_came_after_the_failure_counts_more() -> None:
+    ticket = ticket_of(failure="the model is broken")
+    stage = await stage_with(ticket)
+    await stage.archive.put(feed_of())
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert (report.state, report.failure) == (JobState.SUCCEEDED, None)
+
+
+async def test_an_expired_ticket_is_expired_whatever_became_of_the_job() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    await stage.archive.put(feed_of())
+    stage.clock.advance(seconds=3600)
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert (report.state, report.page) == (JobState.EXPIRED, None)
+
+
+async def test_a_ticket_nobody_gave_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        await Stage().get_job(uuid4(), "request-2")
+
+
+async def test_a_wiped_queue_is_filled_again_by_asking_for_the_job() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert report.state is JobState.QUEUED
+    assert stage.queue.messages == [GenerateMessage(ANNA, "request-2")]
+
+
+async def test_asking_again_and_again_makes_one_job() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+
+    for _ in range(3):
+        await stage.get_job(ticket.id, "request-2")
+
+    assert len(stage.queue.messages) == 1
+
+
+async def test_a_user_whose_history_is_gone_gets_what_a_stranger_gets() -> None:
+    ticket = replace(ticket_of(), request=FeedRequest("nobody", limit=2))
+    stage = await stage_with(ticket)
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert report.page is not None
+    assert (report.state, report.page.source) == (JobState.SUCCEEDED, FeedSource.POPULAR)
+    assert stage.queue.messages == []
+
+
+async def test_with_the_strategy_empty_that_is_an_empty_page() -> None:
+    ticket = replace(ticket_of(), request=FeedRequest("nobody", limit=2))
+    stage = Stage(strategy=ColdStartStrategy.EMPTY)
+    await stage.tickets.add(ticket)
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert report.page is not None
+    assert report.page.recommendations == ()
+
+
+async def test_while_redis_is_away_the_job_counts_as_queued_and_a_stored_feed_as_success() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    stage.stop_redis()
+
+    before = await stage.get_job(ticket.id, "request-2")
+    await stage.archive.put(feed_of())
+    after = await stage.get_job(ticket.id, "request-2")
+
+    assert (before.state, after.state) == (JobState.QUEUED, JobState.SUCCEEDED)
+
+
+async def test_while_feeds_cannot_be_looked_up_a_lease_still_tells_the_state() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    await stage.queue.submit(GenerateMessage(ANNA, "request-1"))
+    stage.archive.unavailable = True
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert report.state is JobState.QUEUED
+
+
+async def test_while_postgres_is_away_nobody_knows_the_ticket() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    stage.stop_postgres()
+
+    with pytest.raises(ArchiveUnavailable):
+        await stage.get_job(ticket.id, "request-2")
+
+
+async def test_a_ticket_taken_while_waiting_is_honoured_by_the_same_job() -> None:
+    stage = Stage()
+    taken = await stage.recommend_posts(ASKED, Patience(0.0), "request-1")
+    assert isinstance(taken, Ticket)
+    stage.next_feed = feed_of()
+    await stage.work(stage.queue.messages[0])
+
+    report = await stage.get_job(taken.id, "request-2")
+
+    assert report.state is JobState.SUCCEEDED

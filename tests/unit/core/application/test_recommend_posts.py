@@ -1,0 +1,435 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from core.domain.composition import ColdStartStrategy
+from core.domain.errors import CursorExpired
+from core.domain.feed import NO_FEED, Feed, FeedOrder, FeedSource
+from core.domain.ids import to_uuid
+from core.domain.job import FeedRequest, GenerateMessage, PagePosition, Patience, Ticket
+from core.domain.page import FeedPage
+from tests.builders import NOON, USER, Stage, feed_of, popular_feed_of, post, stale_feed_of
+
+ANNA = to_uuid(USER)
+ASKED = FeedRequest(USER, limit=2)
+NO_TIME = Patience(0.0)
+LONG = Patience(30.0)
+MESSAGE = GenerateMessage(ANNA, "request-1")
+
+
+async def ask(stage: Stage, patience: Patience = NO_TIME, request: FeedRequest = ASKED) -> FeedPage | Ticket:
+    return await stage.recommend_posts(request, patience, "request-1")
+
+
+async def page_from(stage: Stage, patience: Patience = NO_TIME, request: FeedRequest = ASKED) -> FeedPage:
+    answer = await ask(stage, patience, request)
+    assert isinstance(answer, FeedPage)
+    return answer
+
+
+async def ticket_from(stage: Stage, patience: Patience = NO_TIME) -> Ticket:
+    answer = await ask(stage, patience)
+    assert isinstance(answer, Ticket)
+    return answer
+
+
+def enqueued_at(stage: Stage) -> asyncio.Event:
+    """Set when the job is in the queue, and the caller's ear is open."""
+    enqueued = asyncio.Event()
+
+    async def note(_: GenerateMessage) -> None:
+        enqueued.set()
+
+    stage.queue.on_submit = note
+    return enqueued
+
+
+def posts_of(page: FeedPage) -> list[int]:
+    return [item.post_id.int for item in page.recommendations]
+
+
+async def test_a_stored_feed_is_returned_and_nothing_is_enqueued() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of(posts=(1, 2, 3)))
+
+    page = await page_from(stage)
+
+    assert (posts_of(page), page.source) == ([1, 2], FeedSource.CACHE)
+    assert stage.queue.messages == []
+
+
+async def test_excluded_posts_are_left_out() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of(posts=(1, 2, 3)))
+
+    page = await page_from(stage, request=replace(ASKED, excluded_post_ids=(str(post(1)), "unknown")))
+
+    assert posts_of(page) == [2, 3]
+
+
+async def test_missing_feed_is_generated_and_returned() -> None:
+    stage = Stage(next_feed=feed_of(posts=(1, 2, 3)))
+
+    page = await page_from(stage, LONG)
+
+    assert (posts_of(page), page.source) == ([1, 2], FeedSource.GENERATED)
+    assert stage.queue.messages == [MESSAGE]
+    assert stage.tickets.tickets == {}
+
+
+async def test_a_feed_made_while_the_caller_waits_wakes_it() -> None:
+    stage = Stage()
+    enqueued = enqueued_at(stage)
+    asking = asyncio.create_task(page_from(stage, LONG))
+    await enqueued.wait()
+
+    await stage.cache.put(feed_of())
+
+    assert (await asking).source is FeedSource.GENERATED
+    assert stage.signals.ears == {}
+
+
+async def test_a_signal_that_brings_no_fresh_feed_does_not_end_the_waiting() -> None:
+    stage = Stage()
+    enqueued = enqueued_at(stage)
+    asking = asyncio.create_task(page_from(stage, LONG))
+    await enqueued.wait()
+
+    await stage.cache.put(stale_feed_of(generation=1))
+    done, _ = await asyncio.wait([asking], timeout=0.02)
+    await stage.cache.put(feed_of(generation=2))
+
+    assert not done
+    assert (await asking).source is FeedSource.GENERATED
+
+
+async def test_a_lost_signal_costs_the_patience_but_not_the_feed() -> None:
+    stage = Stage(next_feed=feed_of())
+    stage.signals.unavailable = True
+
+    page = await page_from(stage, NO_TIME)
+
+    assert page.source is FeedSource.GENERATED
+
+
+async def test_a_feed_that_came_between_the_look_and_the_listening_is_not_generated_again() -> None:
+    stage = Stage()
+    archive = ArrivesOnSecondLook(stage.archive, feed_of())
+    stage.archive.get = archive.get  # type: ignore[method-assign] # the moment between two looks has no other handle
+
+    page = await page_from(stage, LONG)
+
+    assert page.source is FeedSource.ARCHIVE
+    assert stage.queue.messages == []
+
+
+class ArrivesOnSecondLook:
+    """An archive that has the feed only when it is asked again."""
+
+    def __init__(self, archive: object, feed: Feed, at_look: int = 2) -> None:
+        self.looks = 0
+        self.feed = feed
+        self.at_look = at_look
+
+    async def get(self, user_id: object) -> Feed | None:
+        self.looks += 1
+        return self.feed if self.looks >= self.at_look else None
+
+
+async def test_out_of_patience_a_stale_feed_is_served() -> None:
+    stage = Stage()
+    await stage.archive.put(stale_feed_of())
+
+    page = await page_from(stage)
+
+    assert page.source is FeedSource.STALE
+    assert stage.queue.messages == [MESSAGE]
+
+
+async def test_out_of_patience_without_any_feed_the_caller_takes_a_ticket() -> None:
+    stage = Stage()
+
+    ticket = await ticket_from(stage)
+
+    assert ticket.request == ASKED
+    assert ticket.newer_than == NO_FEED
+    assert (ticket.expires_at - NOON).total_seconds() == 3600
+    assert stage.tickets.tickets == {ticket.id: ticket}
+
+
+async def test_who_asks_for_a_ticket_does_not_wait() -> None:
+    stage = Stage()
+
+    async with asyncio.timeout(5):
+        await ticket_from(stage, Patience(1000.0, respond_async=True))
+
+    assert stage.queue.messages == [MESSAGE]
+
+
+async def test_who_asks_for_a_ticket_gets_one_that_only_a_newer_feed_honours() -> None:
+    stage = Stage()
+    await stage.archive.put(stale_feed_of(generation=3))
+
+    ticket = await ticket_from(stage, Patience(1000.0, respond_async=True))
+
+    assert ticket.newer_than == FeedOrder(1, 3)
+
+
+async def test_who_asks_for_a_ticket_gets_a_fresh_feed_all_the_same() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of())
+
+    page = await page_from(stage, Patience(0.0, respond_async=True))
+
+    assert page.source is FeedSource.CACHE
+
+
+async def test_who_would_rather_have_popular_posts_gets_them_instead_of_a_ticket() -> None:
+    stage = Stage()
+
+    page = await page_from(stage, Patience(0.0, fallback=True))
+
+    assert (posts_of(page), page.source, page.model_version) == ([101, 102], FeedSource.POPULAR, "popular")
+    assert stage.queue.messages == [MESSAGE]
+    assert stage.tickets.tickets == {}
+
+
+async def test_a_stale_feed_comes_before_popular_posts() -> None:
+    stage = Stage()
+    await stage.archive.put(stale_feed_of())
+
+    page = await page_from(stage, Patience(0.0, fallback=True))
+
+    assert page.source is FeedSource.STALE
+
+
+async def test_while_no_worker_lives_nobody_waits() -> None:
+    stage = Stage()
+    stage.stop_workers()
+
+    async with asyncio.timeout(5):
+        await ticket_from(stage, Patience(1000.0))
+
+    assert stage.queue.messages == [MESSAGE]
+
+
+async def test_a_second_caller_joins_the_job_of_the_first() -> None:
+    stage = Stage()
+
+    first = await ticket_from(stage)
+    second = await ticket_from(stage)
+
+    assert first.id != second.id
+    assert stage.queue.messages == [MESSAGE]
+
+
+async def test_a_job_that_ends_just_before_its_ticket_is_written_needs_none() -> None:
+    stage = Stage()
+    archive = ArrivesOnSecondLook(stage.archive, feed_of(), at_look=4)
+    stage.archive.get = archive.get  # type: ignore[method-assign] # the moment between two looks has no other handle
+
+    page = await page_from(stage)
+
+    assert page.source is FeedSource.GENERATED
+    assert stage.tickets.tickets == {}
+
+
+async def test_a_stranger_gets_popular_posts_at_once_and_no_job() -> None:
+    stage = Stage()
+
+    page = await page_from(stage, LONG, FeedRequest("nobody", limit=2))
+
+    assert (posts_of(page), page.source, page.user_text) == ([101, 102], FeedSource.POPULAR, "nobody")
+    assert stage.queue.messages == []
+
+
+async def test_a_stranger_is_remembered_for_a_while() -> None:
+    stage = Stage()
+    await page_from(stage, request=FeedRequest("nobody", limit=2))
+    stage.history.unavailable = True
+
+    page = await page_from(stage, request=FeedRequest("nobody", limit=2))
+
+    assert page.source is FeedSource.POPULAR
+    assert to_uuid("nobody") in stage.cache.cold
+
+
+async def test_with_the_strategy_empty_a_stranger_gets_nothing() -> None:
+    stage = Stage(strategy=ColdStartStrategy.EMPTY)
+
+    page = await page_from(stage, request=FeedRequest("nobody", limit=2))
+
+    assert (page.recommendations, page.next) == ((), None)
+
+
+async def test_with_the_strategy_empty_the_fallback_is_popular_all_the_same() -> None:
+    stage = Stage(strategy=ColdStartStrategy.EMPTY)
+
+    page = await page_from(stage, Patience(0.0, fallback=True))
+
+    assert posts_of(page) == [101, 102]
+
+
+async def test_before_the_first_popular_feed_a_stranger_gets_an_empty_page() -> None:
+    stage = Stage()
+    stage.popular.feed = popular_feed_of(generation=0)
+
+    page = await page_from(stage, request=FeedRequest("nobody", limit=2))
+
+    assert page.recommendations == ()
+
+
+async def test_while_redis_is_away_a_stored_feed_comes_from_the_archive() -> None:
+    stage = Stage()
+    await stage.archive.put(feed_of())
+    stage.stop_redis()
+
+    page = await page_from(stage, LONG)
+
+    assert page.source is FeedSource.ARCHIVE
+
+
+async def test_while_redis_is_away_a_missing_feed_is_popular() -> None:
+    stage = Stage()
+    stage.stop_redis()
+
+    page = await page_from(stage, LONG)
+
+    assert page.source is FeedSource.POPULAR
+    assert stage.tickets.tickets == {}
+
+
+async def test_while_redis_is_away_a_stale_feed_comes_before_popular_posts() -> None:
+    stage = Stage()
+    await stage.archive.put(stale_feed_of())
+    stage.stop_redis()
+
+    page = await page_from(stage, Patience(0.0, respond_async=True))
+
+    assert page.source is FeedSource.STALE
+
+
+async def test_while_redis_is_away_a_stranger_is_recognised() -> None:
+    stage = Stage(strategy=ColdStartStrategy.EMPTY)
+    stage.stop_redis()
+
+    page = await page_from(stage, request=FeedRequest("nobody", limit=2))
+
+    assert page.recommendations == ()
+
+
+async def test_a_stranger_is_served_when_redis_goes_away_before_that_is_remembered() -> None:
+    stage = Stage()
+
+    async def refuse(user_id: object) -> None:
+        stage.cache.unavailable = True
+        stage.cache._answer()
+
+    stage.cache.mark_cold = refuse  # type: ignore[method-assign] # the moment between two calls has no other handle
+
+    page = await page_from(stage, request=FeedRequest("nobody", limit=2))
+
+    assert page.source is FeedSource.POPULAR
+
+
+async def test_while_postgres_is_away_a_cached_feed_is_served() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of())
+    stage.stop_postgres()
+
+    page = await page_from(stage)
+
+    assert page.source is FeedSource.CACHE
+
+
+async def test_while_postgres_is_away_a_missing_feed_is_popular() -> None:
+    stage = Stage()
+    stage.stop_postgres()
+
+    page = await page_from(stage, LONG)
+
+    assert page.source is FeedSource.POPULAR
+
+
+async def test_while_postgres_is_away_an_expired_cached_feed_is_renewed_by_the_worker() -> None:
+    stage = Stage()
+    await stage.cache.put(stale_feed_of(generation=1))
+    stage.stop_postgres()
+
+    page = await page_from(stage)
+
+    assert page.source is FeedSource.STALE
+    assert stage.queue.messages == [MESSAGE]
+
+
+async def test_a_ticket_that_cannot_be_written_becomes_popular_posts() -> None:
+    stage = Stage()
+    stage.tickets.unavailable = True
+
+    page = await page_from(stage)
+
+    assert page.source is FeedSource.POPULAR
+
+
+async def test_while_both_are_away_popular_posts_are_served() -> None:
+    stage = Stage()
+    stage.stop_redis()
+    stage.stop_postgres()
+
+    page = await page_from(stage, LONG)
+
+    assert (posts_of(page), page.source) == ([101, 102], FeedSource.POPULAR)
+
+
+async def test_a_cursor_continues_the_stored_feed() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of(posts=(1, 2, 3)))
+    first = await page_from(stage)
+
+    second = await page_from(stage, request=replace(ASKED, after=first.next))
+
+    assert (posts_of(first), posts_of(second)) == ([1, 2], [3])
+
+
+async def test_a_cursor_continues_a_feed_that_has_become_stale() -> None:
+    stage = Stage()
+    await stage.archive.put(feed_of(posts=(1, 2, 3)))
+    first = await page_from(stage)
+    stage.clock.advance(seconds=25 * 3600)
+
+    second = await page_from(stage, request=replace(ASKED, after=first.next))
+
+    assert (posts_of(second), second.source) == ([3], FeedSource.STALE)
+    assert stage.queue.messages == []
+
+
+async def test_a_cursor_continues_popular_posts() -> None:
+    stage = Stage()
+    first = await page_from(stage, request=FeedRequest("nobody", limit=2))
+
+    second = await page_from(stage, request=FeedRequest("nobody", limit=2, after=first.next))
+
+    assert (posts_of(second), second.source, second.next) == ([103], FeedSource.POPULAR, None)
+
+
+async def test_a_cursor_continues_the_popular_fallback_although_the_feed_has_come_meanwhile() -> None:
+    stage = Stage()
+    first = await page_from(stage, Patience(0.0, fallback=True))
+    await stage.cache.put(feed_of())
+
+    second = await page_from(stage, request=replace(ASKED, after=first.next))
+
+    assert posts_of(second) == [103]
+
+
+@pytest.mark.parametrize("order", [FeedOrder(1, 1), FeedOrder(0, 6)])
+async def test_a_cursor_of_a_renewed_feed_has_expired(order: FeedOrder) -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of(generation=2))
+
+    with pytest.raises(CursorExpired) as raised:
+        await ask(stage, request=replace(ASKED, after=PagePosition(order, 2)))
+
+    assert raised.value.pointer == "/cursor"
+    assert stage.queue.messages == []

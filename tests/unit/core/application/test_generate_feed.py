@@ -1,0 +1,208 @@
+"""What a worker does for a message, and in which order."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from core.application.generate_feed import VALID_WITHOUT_MODEL, GenerateFeed
+from core.domain.composition import Composition
+from core.domain.errors import ArchiveUnavailable
+from core.domain.feed import Feed, FeedOrder, Reason
+from core.domain.history import History
+from core.domain.interaction import Interaction, InteractionType
+from core.domain.job import GenerateMessage, JobState
+from core.domain.popular import PopularFeed
+from core.domain.ranking import Ranking
+from tests.fakes.clock import FakeClock
+from tests.fakes.external_ids import FakeExternalIds
+from tests.fakes.feed_archive import FakeFeedArchive
+from tests.fakes.feed_cache import FakeFeedCache
+from tests.fakes.feed_signals import FakeFeedSignals
+from tests.fakes.interaction_history import FakeInteractionHistory
+from tests.fakes.job_queue import FakeJobQueue
+from tests.fakes.popular_posts import FakeHeldPopularFeed
+
+CLOCK = FakeClock()
+USER, STRANGER = UUID(int=1), UUID(int=2)
+SEEN, FOUND, POPULAR = UUID(int=11), UUID(int=12), UUID(int=13)
+MESSAGE = GenerateMessage(USER, "request-1")
+VALID_FOR = timedelta(hours=24)
+TRAINED = Ranking(((FOUND, 2.0),), "collaborative_filtering_v1", epoch=3)
+
+
+@dataclass
+class RankingOf:
+    """A recommender that always answers the same, and notes what it was asked for."""
+
+    ranking: Ranking
+    asked: list[tuple[History, int]] = field(default_factory=list)
+
+    async def rank(self, history: History, limit: int) -> Ranking:
+        self.asked.append((history, limit))
+        return self.ranking
+
+
+@dataclass
+class Surroundings:
+    """Everything around the use case."""
+
+    recommender: RankingOf = field(default_factory=lambda: RankingOf(TRAINED))
+    history: FakeInteractionHistory = field(
+        default_factory=lambda: FakeInteractionHistory([Interaction(USER, SEEN, InteractionType.LIKE, CLOCK.now())])
+    )
+    signals: FakeFeedSignals = field(default_factory=FakeFeedSignals)
+    archive: FakeFeedArchive = field(default_factory=FakeFeedArchive)
+    queue: FakeJobQueue = field(default_factory=FakeJobQueue)
+    external_ids: FakeExternalIds = field(default_factory=FakeExternalIds)
+
+    def __post_init__(self) -> None:
+        self.cache = FakeFeedCache(self.signals)
+
+    async def generate(self, message: GenerateMessage = MESSAGE) -> Feed | None:
+        generate_feed = GenerateFeed(
+            history=self.history,
+            recommender=self.recommender,
+            popular=FakeHeldPopularFeed(PopularFeed((SEEN, POPULAR), (1.0, 0.5), generation=1)),
+            external_ids=self.external_ids,
+            archive=self.archive,
+            cache=self.cache,
+            queue=self.queue,
+            clock=CLOCK,
+            composition=Composition(depth=150, min_score=0.1, cold_start_threshold=1),
+            valid_for=VALID_FOR,
+        )
+        return await generate_feed(message)
+
+
+@pytest.fixture
+def around() -> Surroundings:
+    return Surroundings()
+
+
+async def test_the_feed_of_a_user_is_stored_for_good_and_for_speed(around: Surroundings) -> None:
+    feed = await around.generate()
+
+    assert feed is not None
+    assert [(item.post_id, item.reason) for item in feed.recommendations] == [
+        (FOUND, Reason.COLLABORATIVE_FILTERING),
+        (POPULAR, Reason.POPULAR),
+    ]
+    assert around.archive.feeds == around.cache.feeds == {USER: feed}
+
+
+async def test_a_feed_names_its_model_its_order_and_the_moment_up_to_which_it_was_built(around: Surroundings) -> None:
+    around.history.generation = 41
+
+    feed = await around.generate()
+
+    assert feed is not None
+    assert feed.model_version == "collaborative_filtering_v1"
+    assert feed.order == FeedOrder(epoch=3, generation=42)
+    assert feed.built_up_to == feed.generated_at == CLOCK.now()
+    assert feed.expires_at == CLOCK.now() + VALID_FOR
+
+
+async def test_a_feed_carries_the_texts_of_its_posts(around: Surroundings) -> None:
+    around.external_ids.texts = {FOUND: "found", SEEN: "seen"}
+
+    feed = await around.generate()
+
+    assert feed is not None
+    assert feed.external_ids == {FOUND: "found"}
+
+
+async def test_the_model_is_asked_for_the_live_history_and_a_whole_feed(around: Surroundings) -> None:
+    await around.generate()
+
+    ((history, limit),) = around.recommender.asked
+    assert history.post_ids == {SEEN}
+    assert limit == 150
+
+
+async def test_without_a_model_the_feed_is_popular_and_soon_replaced(around: Surroundings) -> None:
+    around.recommender.ranking = Ranking()
+
+    feed = await around.generate()
+
+    assert feed is not None
+    assert feed.model_version == "popular"
+    assert [item.post_id for item in feed.recommendations] == [POPULAR]
+    assert feed.expires_at == CLOCK.now() + VALID_WITHOUT_MODEL
+
+
+async def test_a_model_that_finds_nothing_for_a_user_is_no_reason_to_try_again_soon(around: Surroundings) -> None:
+    around.recommender.ranking = Ranking((), "collaborative_filtering_v1", epoch=3)
+
+    feed = await around.generate()
+
+    assert feed is not None
+    assert feed.expires_at == CLOCK.now() + VALID_FOR
+
+
+async def test_for_a_user_without_history_nothing_is_stored(around: Surroundings) -> None:
+    await around.queue.submit(GenerateMessage(STRANGER, "request"))
+
+    feed = await around.generate(GenerateMessage(STRANGER, "request"))
+
+    assert feed is None
+    assert around.archive.feeds == around.cache.feeds == {}
+    assert await around.queue.state(STRANGER) is None
+
+
+async def test_whoever_waits_hears_of_the_feed(around: Surroundings) -> None:
+    async with around.signals.listen(USER) as listening:
+        await around.generate()
+
+        assert await listening.heard(0.05)
+
+
+async def test_a_done_job_leaves_no_lease(around: Surroundings) -> None:
+    await around.queue.submit(MESSAGE)
+
+    await around.generate()
+
+    assert await around.queue.state(USER) is None
+
+
+async def test_a_feed_that_cannot_be_archived_is_not_shown_and_its_job_goes_on(around: Surroundings) -> None:
+    around.archive.unavailable = True
+    await around.queue.submit(MESSAGE)
+
+    with pytest.raises(ArchiveUnavailable):
+        await around.generate()
+
+    assert around.cache.feeds == {}
+    assert await around.queue.state(USER) is JobState.RUNNING
+
+
+async def test_the_archive_is_enough_while_redis_is_away(around: Surroundings) -> None:
+    around.cache.unavailable = around.queue.unavailable = True
+
+    feed = await around.generate()
+
+    assert feed is not None
+    assert around.archive.feeds == {USER: feed}
+
+
+async def test_a_newer_feed_stays_and_those_who_wait_for_any_are_woken(around: Surroundings) -> None:
+    newer = await around.generate()
+    around.recommender.ranking = Ranking(TRAINED.posts, TRAINED.model_version, epoch=2)
+
+    async with around.signals.listen(USER) as listening:
+        await around.generate()
+
+        assert await listening.heard(0.05)
+    assert around.archive.feeds == around.cache.feeds == {USER: newer}
+
+
+async def test_a_message_delivered_twice_leaves_a_feed_like_the_first(around: Surroundings) -> None:
+    first = await around.generate()
+
+    second = await around.generate()
+
+    assert first is not None
+    assert second is not None
+    assert second.recommendations == first.recommendations
+    assert around.archive.feeds == {USER: second}

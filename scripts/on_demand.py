@@ -1,11 +1,17 @@
 """Command groups that load a command's module only when it is called."""
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 from typer.main import get_command as as_click_command
+
+from core.domain.errors import ConfigurationError
+
+OWN_PACKAGES = ("core", "scripts", "migrations", "web", "worker")
 
 
 def loading_on_demand(modules: Mapping[str, str]) -> type[TyperGroup]:
@@ -20,8 +26,32 @@ def loading_on_demand(modules: Mapping[str, str]) -> type[TyperGroup]:
         def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
             if cmd_name not in modules:
                 return None
-            command = as_click_command(import_module(modules[cmd_name]).app)
+            command = as_click_command(_application(modules[cmd_name]))
             command.name = cmd_name
             return command
 
     return CommandsOnDemand
+
+
+def _application(module: str) -> typer.Typer:
+    """The module's application; where a dependency group was left out of the install, one that says so."""
+    try:
+        application: typer.Typer = import_module(module).app
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in OWN_PACKAGES:
+            raise
+        return _not_installed(error.name)
+    return application
+
+
+def _not_installed(package: str) -> typer.Typer:
+    application = typer.Typer(add_completion=False)
+
+    @application.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+    def say_so() -> None:
+        """Not installed here: needs another dependency group."""
+        line = f"this install lacks {package}: run `uv sync` with the group `data` (or `embedded`), see README"
+        print(f"threads-ml: {line}", file=sys.stderr)
+        raise typer.Exit(ConfigurationError.EXIT_CODE)
+
+    return application

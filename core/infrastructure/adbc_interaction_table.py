@@ -47,7 +47,8 @@ def read_interactions(database_url: str) -> InteractionColumns:
             cursor.execute(query)
             table = cursor.fetch_arrow_table()
     except AdbcError as error:
-        raise ArchiveUnavailable(f"the interactions cannot be read: {error}") from error
+        reason = " ".join(str(error).split())
+        raise ArchiveUnavailable(f"the interactions cannot be read: {reason}") from error
     return InteractionColumns(
         _fixed_bytes(table["user_key"]),
         _fixed_bytes(table["post_key"]),

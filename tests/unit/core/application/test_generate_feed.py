@@ -10,11 +10,9 @@ from core.application.generate_feed import VALID_WITHOUT_MODEL, GenerateFeed
 from core.domain.composition import Composition
 from core.domain.errors import ArchiveUnavailable
 from core.domain.feed import Feed, FeedOrder, Reason
-from core.domain.history import History
 from core.domain.interaction import Interaction, InteractionType
 from core.domain.job import GenerateMessage, JobState
 from core.domain.popular import PopularFeed
-from core.domain.ranking import Ranking
 from tests.fakes.clock import FakeClock
 from tests.fakes.external_ids import FakeExternalIds
 from tests.fakes.feed_archive import FakeFeedArchive
@@ -23,32 +21,20 @@ from tests.fakes.feed_signals import FakeFeedSignals
 from tests.fakes.interaction_history import FakeInteractionHistory
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.popular_posts import FakeHeldPopularFeed
+from tests.fakes.recommender import FakeRecommender
 
 CLOCK = FakeClock()
 USER, STRANGER = UUID(int=1), UUID(int=2)
 SEEN, FOUND, POPULAR = UUID(int=11), UUID(int=12), UUID(int=13)
 MESSAGE = GenerateMessage(USER, "request-1")
 VALID_FOR = timedelta(hours=24)
-TRAINED = Ranking(((FOUND, 2.0),), "collaborative_filtering_v1", epoch=3)
-
-
-@dataclass
-class RankingOf:
-    """A recommender that always answers the same, and notes what it was asked for."""
-
-    ranking: Ranking
-    asked: list[tuple[History, int]] = field(default_factory=list)
-
-    async def rank(self, history: History, limit: int) -> Ranking:
-        self.asked.append((history, limit))
-        return self.ranking
 
 
 @dataclass
 class Surroundings:
     """Everything around the use case."""
 
-    recommender: RankingOf = field(default_factory=lambda: RankingOf(TRAINED))
+    recommender: FakeRecommender = field(default_factory=lambda: FakeRecommender([(SEEN, 3.0), (FOUND, 2.0)], epoch=3))
     history: FakeInteractionHistory = field(
         default_factory=lambda: FakeInteractionHistory([Interaction(USER, SEEN, InteractionType.LIKE, CLOCK.now())])
     )
@@ -113,16 +99,17 @@ async def test_a_feed_carries_the_texts_of_its_posts(around: Surroundings) -> No
     assert feed.external_ids == {FOUND: "found"}
 
 
-async def test_the_model_is_asked_for_the_live_history_and_a_whole_feed(around: Surroundings) -> None:
-    await around.generate()
+async def test_a_feed_is_as_deep_as_it_may_be(around: Surroundings) -> None:
+    around.recommender.posts = [(UUID(int=1000 + number), 1.0) for number in range(200)]
 
-    ((history, limit),) = around.recommender.asked
-    assert history.post_ids == {SEEN}
-    assert limit == 150
+    feed = await around.generate()
+
+    assert feed is not None
+    assert len(feed.recommendations) == 150
 
 
 async def test_without_a_model_the_feed_is_popular_and_soon_replaced(around: Surroundings) -> None:
-    around.recommender.ranking = Ranking()
+    around.recommender.model_version = None
 
     feed = await around.generate()
 
@@ -133,7 +120,7 @@ async def test_without_a_model_the_feed_is_popular_and_soon_replaced(around: Sur
 
 
 async def test_a_model_that_finds_nothing_for_a_user_is_no_reason_to_try_again_soon(around: Surroundings) -> None:
-    around.recommender.ranking = Ranking((), "collaborative_filtering_v1", epoch=3)
+    around.recommender.posts = []
 
     feed = await around.generate()
 
@@ -188,7 +175,7 @@ async def test_the_archive_is_enough_while_redis_is_away(around: Surroundings) -
 
 async def test_a_newer_feed_stays_and_those_who_wait_for_any_are_woken(around: Surroundings) -> None:
     newer = await around.generate()
-    around.recommender.ranking = Ranking(TRAINED.posts, TRAINED.model_version, epoch=2)
+    around.recommender.epoch = 2
 
     async with around.signals.listen(USER) as listening:
         await around.generate()

@@ -1,0 +1,114 @@
+"""One model at a time, exchanged whole."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import structlog
+
+from core.application.ports.training import TrainedModel
+from core.domain.errors import ArchiveUnavailable
+from core.domain.model import ModelRecord
+from core.infrastructure.in_memory_recommender import InMemoryRecommender
+from core.infrastructure.joblib_model_file import write_model
+from tests.fakes.artefact_store import FakeArtefactStore
+from tests.fakes.model_registry import FakeModelRegistry
+from tests.fakes.training import FakeModelTraining
+from tests.unit.core.infrastructure.test_knn_model import MODEL, POSTS, USERS, history
+
+POLL_SECONDS = 0.01
+ASKING = history(USERS[3], [POSTS[0]])
+
+
+@pytest.fixture
+def artefacts(tmp_path: Path) -> FakeArtefactStore:
+    return FakeArtefactStore(tmp_path / "cache")
+
+
+async def promote(registry: FakeModelRegistry, artefacts: FakeArtefactStore, path: Path) -> ModelRecord:
+    """Store the file, register it and let it serve."""
+    sha256, size_bytes = await artefacts.put(path)
+    trained: TrainedModel = await FakeModelTraining(path.parent).train()
+    record = await registry.register(trained, sha256, size_bytes)
+    await registry.promote(record.number, "anna")
+    return record
+
+
+async def until_loaded(recommender: InMemoryRecommender, version: str) -> None:
+    async with asyncio.timeout(10):
+        while recommender.loaded_version != version:  # noqa: ASYNC110 - it tells nobody when it has loaded
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def test_without_a_model_the_ranking_is_empty_and_the_worker_stays(artefacts: FakeArtefactStore) -> None:
+    async with InMemoryRecommender(FakeModelRegistry(), artefacts, POLL_SECONDS) as recommender:
+        ranking = await recommender.rank(ASKING, 10)
+
+    assert ranking.posts == ()
+    assert ranking.model_version is None
+    assert ranking.epoch == 0
+
+
+async def test_the_champion_ranks_and_names_itself(tmp_path: Path, artefacts: FakeArtefactStore) -> None:
+    registry = FakeModelRegistry()
+    await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))
+
+    async with InMemoryRecommender(registry, artefacts, POLL_SECONDS) as recommender:
+        ranking = await recommender.rank(ASKING, 10)
+
+    assert ranking.posts == MODEL.rank(ASKING, 10)
+    assert (ranking.model_version, ranking.epoch) == ("collaborative_filtering_v1", 1)
+
+
+async def test_a_promotion_is_followed_without_a_restart(tmp_path: Path, artefacts: FakeArtefactStore) -> None:
+    registry = FakeModelRegistry()
+    path = write_model(tmp_path, MODEL.to_arrays())
+    await promote(registry, artefacts, path)
+
+    async with InMemoryRecommender(registry, artefacts, POLL_SECONDS) as recommender:
+        second = await promote(registry, artefacts, path)
+        await until_loaded(recommender, second.version)
+        ranking = await recommender.rank(ASKING, 10)
+
+    assert (ranking.model_version, ranking.epoch) == ("collaborative_filtering_v2", 2)
+
+
+async def test_a_refused_model_leaves_the_old_one_and_is_logged_once(
+    tmp_path: Path, artefacts: FakeArtefactStore
+) -> None:
+    registry = FakeModelRegistry()
+    await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))
+    spoiled = tmp_path / "spoiled.joblib"
+    spoiled.write_bytes(b"no model at all")
+
+    async with InMemoryRecommender(registry, artefacts, POLL_SECONDS) as recommender:
+        with structlog.testing.capture_logs() as logs:
+            await promote(registry, artefacts, spoiled)
+            await recommender.follow_registry()
+            await recommender.follow_registry()
+        ranking = await recommender.rank(ASKING, 10)
+
+    assert (ranking.model_version, ranking.epoch) == ("collaborative_filtering_v1", 1)
+    assert [log["event"] for log in logs] == ["model_refused"]
+
+
+async def test_while_the_registry_is_away_the_loaded_model_goes_on(
+    tmp_path: Path, artefacts: FakeArtefactStore
+) -> None:
+    registry = FakeModelRegistry()
+    await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))
+
+    async with InMemoryRecommender(registry, artefacts, POLL_SECONDS) as recommender:
+        registry.unavailable = True
+        with pytest.raises(ArchiveUnavailable):
+            await recommender.follow_registry()
+        ranking = await recommender.rank(ASKING, 10)
+
+    assert ranking.model_version == "collaborative_filtering_v1"
+
+
+async def test_a_worker_that_cannot_read_the_registry_does_not_start(artefacts: FakeArtefactStore) -> None:
+    recommender = InMemoryRecommender(FakeModelRegistry(unavailable=True), artefacts, POLL_SECONDS)
+
+    with pytest.raises(ArchiveUnavailable):
+        await recommender.__aenter__()

@@ -18,7 +18,7 @@ DataDir = Annotated[
 ]
 DEFAULT_DATA_DIR = Path(".threads-ml")
 
-console = Console()
+console = Console(soft_wrap=True, highlight=False)
 
 
 def command_app() -> typer.Typer:

@@ -151,7 +151,7 @@ async def _welcome(settings: Settings, port: int, *, has_feeds: bool) -> None:
     await _until_ready(port)
     async with open_description(settings) as describe:
         user = await describe.facts.busiest_user()
-    console.print(_how_to_try(port, user or "test-user"), soft_wrap=True, highlight=False)
+    console.print(_how_to_try(port, user or "test-user"))
 
 
 async def _until_ready(port: int) -> None:

@@ -63,7 +63,7 @@ def clean_environment() -> dict[str, str]:
 
 def start_service(folder: Path) -> Service:
     port = free_port()
-    log = (folder / "up.log").open("ab")
+    log = (folder / "up.log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "scripts.cli", "up", "--port", str(port)],
         cwd=folder,

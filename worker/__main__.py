@@ -6,8 +6,10 @@ import sys
 
 from core.domain.errors import ConfigurationError
 from core.domain.job import Queue
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from worker.configuration import load_worker_settings
 
+# Platforms kill 30 s after SIGTERM.
 DRAIN_MILLISECONDS = 25_000
 SET_UP = {Queue.FEEDS: "worker.main:feeds", Queue.FEEDS_BULK: "worker.main:feeds_bulk"}
 
@@ -16,10 +18,10 @@ def main() -> None:
     """Check the settings, then become Dramatiq's master process."""
     arguments = _parser().parse_args()
     try:
-        settings = _checked(load_settings())
+        settings = load_worker_settings()
     except ConfigurationError as error:
-        print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - the one line a person needs
-        sys.exit(ConfigurationError.EXIT_CODE)
+        sys.stderr.write(f"worker: {error}\n")
+        raise SystemExit(ConfigurationError.EXIT_CODE) from error
     # One BLAS thread a process: the processes are the parallelism.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     command = _command(Queue(arguments.queue), settings, arguments.processes, arguments.threads)
@@ -29,21 +31,21 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m worker", description="Generate feeds.")
     parser.add_argument("--queue", required=True, choices=[queue.value for queue in Queue])
-    parser.add_argument("--processes", type=int, default=None, help="default: WORKER_PROCESSES")
-    parser.add_argument("--threads", type=int, default=None, help="jobs at once; default: WORKER_THREADS")
+    parser.add_argument("--processes", type=_positive, default=None, help="default: WORKER_PROCESSES")
+    parser.add_argument("--threads", type=_positive, default=None, help="jobs at once; default: WORKER_THREADS")
     return parser
 
 
-def _checked(settings: Settings) -> Settings:
-    for name, value in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
-        if not value:
-            raise ConfigurationError(f"{name} is not set: a worker needs it")
-    return settings
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("expected 1 or more")
+    return number
 
 
 def _command(queue: Queue, settings: Settings, processes: int | None, threads: int | None) -> list[str]:
     return [
-        *(sys.executable, "-m", "dramatiq", SET_UP[queue], "--queues", queue.value),
+        *(sys.executable, "-m", "dramatiq", SET_UP[queue]),
         *("--processes", str(processes or settings.worker_processes)),
         *("--threads", str(threads or settings.worker_threads)),
         *("--worker-shutdown-timeout", str(DRAIN_MILLISECONDS), "--skip-logging"),

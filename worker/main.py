@@ -1,12 +1,18 @@
 """Set-up callables for Dramatiq's command line: `dramatiq worker.main:feeds` and `dramatiq worker.main:feeds_bulk`."""
 
-import dramatiq
+import sys
 
+import dramatiq
+from dramatiq.middleware import AgeLimit, AsyncIO, Retries, TimeLimit
+
+from core.domain.errors import ConfigurationError
 from core.domain.job import Queue
 from core.logs import set_up_logs
-from core.settings import load_settings
+from core.settings import Settings
 from worker.actors import declare_actors
 from worker.broker import build_broker
+from worker.configuration import load_worker_settings
+from worker.final_failure import FinalFailure
 from worker.lifespan import Lifespan
 
 
@@ -21,9 +27,21 @@ def feeds_bulk() -> None:
 
 
 def _set_up(queue: Queue, process_name: str) -> None:
-    settings = load_settings()
+    try:
+        settings = load_worker_settings()
+    except ConfigurationError as error:
+        sys.stderr.write(f"{process_name}: {error}\n")
+        raise SystemExit(ConfigurationError.EXIT_CODE) from error
+    # Not through Dramatiq's pipe to its master, which brings every line out on standard error, while the master lives.
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     set_up_logs(settings.log_level, process_name)
+    _declare(settings, queue)
+
+
+def _declare(settings: Settings, queue: Queue) -> None:
+    """The order matters: `before` hooks run from left to right, `after` hooks from right to left."""
     lifespan = Lifespan(settings, queue)
-    broker = build_broker(settings, lifespan)
+    middleware = [AgeLimit(), FinalFailure(lifespan), TimeLimit(), Retries(), AsyncIO(), lifespan]
+    broker = build_broker(settings, middleware)
     dramatiq.set_broker(broker)
-    declare_actors(broker, lifespan)
+    declare_actors(broker, queue, lifespan)

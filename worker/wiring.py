@@ -13,8 +13,10 @@ import structlog
 
 from core.application.fail_job import FailJob
 from core.application.generate_feed import GenerateFeed
+from core.application.ports.popular_posts import PopularPosts
+from core.application.ports.worker_presence import WorkerPresence
 from core.domain.composition import ColdStartStrategy, Composition
-from core.domain.errors import ThreadsMlError
+from core.domain.errors import QueueUnavailable, ThreadsMlError
 from core.domain.job import Queue
 from core.domain.model import version_number
 from core.infrastructure.held_popular_feed import HeldPopular
@@ -24,10 +26,10 @@ from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
-from core.infrastructure.postgres_pool import open_pool
+from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
-from core.infrastructure.redis_client import RedisClient, open_redis, warn_of_eviction
+from core.infrastructure.redis_client import RedisClient, open_redis, translated, warn_of_eviction
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
@@ -39,36 +41,32 @@ LOOK_AT_POPULAR_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerUseCases:
-    """What the actors call."""
+class WorkerParts:
+    """What the actors call, and the worker's sign of life."""
 
     generate_feed: GenerateFeed
     fail_job: FailJob
+    presence: WorkerPresence
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings, queue: Queue) -> AsyncIterator[WorkerUseCases]:
+async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
     """Raises ArchiveUnavailable or QueueUnavailable when a server cannot be reached: such a worker is of no use."""
     async with (
         open_pool(settings.database_url, settings.database_pool_size) as pool,
         _redis(settings.redis_url, "REDIS_URL", settings) as cache,
         _redis(settings.effective_broker_url, "BROKER_URL", settings) as broker,
     ):
-        popular = PostgresPopularPosts(
-            pool, settings.interaction_weights, settings.popular_half_life_hours, settings.popular_window_days
-        )
-        pin = version_number(settings.model_pin) if settings.model_pin else None
-        registry = PostgresModelRegistry(pool, version_number(settings.model_version), pin)
-        artefacts = PostgresArtefactStore(pool, settings.model_path)
-        presence = RedisWorkerPresence(broker, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
-        job_queue = RedisJobQueue(broker)
+        with translated(QueueUnavailable):
+            await broker.ping()
         await warn_of_eviction(broker)
+        popular = _popular_posts(pool, settings)
         async with (
-            InMemoryRecommender(registry, artefacts, settings.model_poll_seconds) as recommender,
+            _recommender(pool, settings) as recommender,
             HeldPopular(popular) as held_popular,
-            _repeated(LOOK_AT_POPULAR_SECONDS, lambda: popular.refresh_if_older_than(settings.popular_refresh_seconds)),
-            _present(presence, queue),
+            _repeated(LOOK_AT_POPULAR_SECONDS, lambda: _refresh(popular, held_popular, settings)),
         ):
+            queue = RedisJobQueue(broker)
             generate_feed = GenerateFeed(
                 history=PostgresInteractionHistory(pool),
                 recommender=recommender,
@@ -76,18 +74,42 @@ async def open_worker(settings: Settings, queue: Queue) -> AsyncIterator[WorkerU
                 external_ids=PostgresExternalIds(pool),
                 archive=PostgresFeedArchive(pool),
                 cache=RedisFeedCache(cache),
-                queue=job_queue,
+                queue=queue,
                 clock=SystemClock(),
                 composition=_composition(settings),
                 valid_for=timedelta(hours=settings.recommendation_max_age_hours),
             )
-            yield WorkerUseCases(generate_feed, FailJob(PostgresTicketStore(pool), job_queue))
+            fail_job = FailJob(PostgresTicketStore(pool), queue)
+            yield WorkerParts(generate_feed, fail_job, RedisWorkerPresence(broker, _process_name()))
+
+
+@asynccontextmanager
+async def present(presence: WorkerPresence, queue: Queue) -> AsyncIterator[None]:
+    """Give signs of life for the queue inside the block."""
+    try:
+        async with _repeated(BEAT_SECONDS, lambda: presence.beat(queue)):
+            yield
+    finally:
+        await _logged(lambda: presence.leave(queue))
 
 
 def _redis(url: str, variable: str, settings: Settings) -> AbstractAsyncContextManager[RedisClient]:
     return open_redis(
         url, timeout_seconds=settings.redis_timeout_seconds, verify_tls=settings.redis_tls_verify, variable=variable
     )
+
+
+def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
+    return PostgresPopularPosts(
+        pool, settings.interaction_weights, settings.popular_half_life_hours, settings.popular_window_days
+    )
+
+
+def _recommender(pool: Pool, settings: Settings) -> InMemoryRecommender:
+    pin = version_number(settings.model_pin) if settings.model_pin else None
+    registry = PostgresModelRegistry(pool, version_number(settings.model_version), pin)
+    artefacts = PostgresArtefactStore(pool, settings.model_path)
+    return InMemoryRecommender(registry, artefacts, settings.model_poll_seconds)
 
 
 def _composition(settings: Settings) -> Composition:
@@ -99,20 +121,19 @@ def _composition(settings: Settings) -> Composition:
     )
 
 
-@asynccontextmanager
-async def _present(presence: RedisWorkerPresence, queue: Queue) -> AsyncIterator[None]:
-    """Give signs of life inside the block."""
-    await presence.beat(queue)
-    try:
-        async with _repeated(BEAT_SECONDS, lambda: presence.beat(queue)):
-            yield
-    finally:
-        await _logged(lambda: presence.leave(queue))
+def _process_name() -> str:
+    """Unlike any other's, also where every container has the same host name and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+async def _refresh(popular: PopularPosts, held: HeldPopular, settings: Settings) -> None:
+    if await popular.refresh_if_older_than(settings.popular_refresh_seconds):
+        await held.reload()
 
 
 @asynccontextmanager
 async def _repeated(every_seconds: float, work: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Do the work now and again, in the background; what fails is logged and tried again next time."""
+    """Do the work now and again, in the background."""
 
     async def repeat() -> None:
         while True:
@@ -128,7 +149,10 @@ async def _repeated(every_seconds: float, work: Callable[[], Awaitable[object]])
 
 
 async def _logged(work: Callable[[], Awaitable[object]]) -> None:
+    """What fails is done again next time, or was a courtesy."""
     try:
         await work()
     except ThreadsMlError as error:
         structlog.get_logger().warning("housekeeping_failed", error=str(error))
+    except Exception:
+        structlog.get_logger().exception("housekeeping_failed")

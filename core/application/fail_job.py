@@ -10,14 +10,21 @@ from core.domain.errors import QueueUnavailable
 
 @dataclass(frozen=True, slots=True)
 class FailJob:
-    """Called once a job's last retry has failed."""
+    """Called once a job's last retry has failed; calling it again changes nothing."""
 
     tickets: TicketStore
     queue: JobQueue
 
     async def __call__(self, user_id: UUID, failure: str) -> None:
-        """Raises ArchiveUnavailable: then the tickets stay as they are, and polling begins the job again."""
-        await self.tickets.fail_all_of(user_id, failure)
+        """Raises ArchiveUnavailable: then the tickets stay open, and the next poll begins the job again."""
+        try:
+            await self.tickets.fail_all_of(user_id, failure)
+        finally:
+            # Not before: the failure would hit the tickets of the next job.
+            await self._release(user_id)
+
+    async def _release(self, user_id: UUID) -> None:
+        """A lease that cannot be ended expires by itself."""
         try:
             await self.queue.release(user_id)
         except QueueUnavailable:

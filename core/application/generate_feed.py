@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from core.application.ports.clock import Clock
 from core.application.ports.external_ids import ExternalIds
@@ -16,6 +15,7 @@ from core.domain.composition import Composition
 from core.domain.errors import CacheUnavailable, QueueUnavailable
 from core.domain.feed import POPULAR_MODEL_VERSION, Feed, FeedOrder
 from core.domain.history import History
+from core.domain.job import GenerateMessage
 from core.domain.ranking import Ranking
 
 # A feed made while there was no model is replaced soon after the first training.
@@ -37,21 +37,20 @@ class GenerateFeed:
     composition: Composition
     valid_for: timedelta
 
-    async def __call__(self, user_id: UUID) -> Feed | None:
-        """The stored feed; None for a user without any history, for whom none is stored. Raises ArchiveUnavailable."""
-        await self._mark_running(user_id)
-        history = await self.history.read(user_id)
+    async def __call__(self, message: GenerateMessage) -> Feed | None:
+        """The new feed; None for a user without any history, for whom none is stored. Raises ArchiveUnavailable."""
+        await self._mark_running(message)
+        history = await self.history.read(message.user_id)
         feed = await self._composed(history) if history.interactions else None
         if feed is not None:
             await self.archive.put(feed)
             await self._show(feed)
-        await self._release(user_id)
+        await self._release(message)
         return feed
 
     async def _composed(self, history: History) -> Feed:
-        seen = history.post_ids
         ranking = await self.recommender.rank(history, self.composition.depth)
-        recommendations = self.composition.compose(ranking, self.popular.current(), seen)
+        recommendations = self.composition.compose(ranking, self.popular.current(), history.post_ids)
         now = self.clock.now()
         return Feed(
             user_id=history.user_id,
@@ -74,15 +73,16 @@ class GenerateFeed:
         except CacheUnavailable:
             return
 
-    async def _mark_running(self, user_id: UUID) -> None:
+    async def _mark_running(self, message: GenerateMessage) -> None:
+        """Only a hint for those who poll."""
         try:
-            await self.queue.mark_running(user_id)
+            await self.queue.mark_running(message.user_id)
         except QueueUnavailable:
             return
 
-    async def _release(self, user_id: UUID) -> None:
+    async def _release(self, message: GenerateMessage) -> None:
         """A lease that cannot be ended expires by itself."""
         try:
-            await self.queue.release(user_id)
+            await self.queue.release(message.user_id)
         except QueueUnavailable:
             return

@@ -127,8 +127,6 @@ def _decoded(user_id: UUID, value: bytes) -> Feed:
     )
 
 
-def _recommendations(
-    post_ids: Sequence[UUID], scores: Sequence[float], reasons: Sequence[int]
-) -> list[Recommendation]:
+def _recommendations(post_ids: Sequence[UUID], scores: Sequence[float], reasons: Sequence[int]) -> list[Recommendation]:
     items = zip(post_ids, scores, reasons, strict=True)
     return [Recommendation(post_id, score, _REASONS[reason]) for post_id, score, reason in items]

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -50,9 +49,8 @@ class RedisJobQueue:
         """Enqueue without leases, hundreds in a round trip."""
         waiting, payloads = _queue_keys(Queue.FEEDS_BULK)
         for start in range(0, len(messages), MESSAGES_A_ROUND_TRIP):
-            encoded = dict(
-                _encoded(message, Queue.FEEDS_BULK) for message in messages[start : start + MESSAGES_A_ROUND_TRIP]
-            )
+            some = messages[start : start + MESSAGES_A_ROUND_TRIP]
+            encoded = dict(_encoded(message, Queue.FEEDS_BULK) for message in some)
             with translated(QueueUnavailable):
                 async with self._client.pipeline(transaction=True) as pipeline:
                     pipeline.hset(payloads, mapping=encoded)
@@ -104,8 +102,9 @@ def _payloads_key(queue_name: str) -> str:
 
 
 def _encoded(message: GenerateMessage, queue: Queue) -> tuple[str, bytes]:
+    """The id under which Redis holds the message, another one at each retry, and the message as Dramatiq reads it."""
     redis_message_id = str(uuid4())
-    payload: dict[str, Any] = {
+    payload: dict[str, object] = {
         "queue_name": queue.value,
         "actor_name": ACTOR_NAMES[queue],
         "args": [],

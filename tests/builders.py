@@ -1,0 +1,146 @@
+"""Things that tests are about, with everything that does not matter filled in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from core.application.find_feed import FindFeed
+from core.application.get_feed import GetFeed
+from core.application.get_job import GetJob
+from core.application.offer_popular import OfferPopular
+from core.application.recommend_posts import RecommendPosts
+from core.domain.composition import ColdStartStrategy, Composition
+from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
+from core.domain.ids import to_uuid
+from core.domain.interaction import Interaction, InteractionType
+from core.domain.job import GenerateMessage, Queue
+from core.domain.popular import PopularFeed
+from tests.fakes.clock import FakeClock
+from tests.fakes.feed_archive import FakeFeedArchive
+from tests.fakes.feed_cache import FakeFeedCache
+from tests.fakes.feed_signals import FakeFeedSignals
+from tests.fakes.interaction_history import FakeInteractionHistory
+from tests.fakes.job_queue import FakeJobQueue
+from tests.fakes.model_registry import FakeModelRegistry
+from tests.fakes.popular_posts import FakeHeldPopularFeed
+from tests.fakes.ticket_store import FakeTicketStore
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # FakeClock's first moment
+USER = "anna"
+FRESH_FOR, EXPIRED_FOR = timedelta(hours=24), timedelta(hours=-1)
+
+
+def post(number: int) -> UUID:
+    """The same id for the same number."""
+    return UUID(int=number)
+
+
+def feed_of(
+    user: str = USER,
+    posts: Sequence[int] = (1, 2, 3),
+    generation: int = 1,
+    epoch: int = 1,
+    valid_for: timedelta = FRESH_FOR,
+) -> Feed:
+    """A collaborative feed, best first."""
+    return Feed(
+        user_id=to_uuid(user),
+        recommendations=tuple(
+            Recommendation(post(number), 1 / (place + 1), Reason.COLLABORATIVE_FILTERING)
+            for place, number in enumerate(posts)
+        ),
+        model_version="collaborative_filtering_v1",
+        order=FeedOrder(epoch, generation),
+        generated_at=NOON,
+        expires_at=NOON + valid_for,
+    )
+
+
+def stale_feed_of(user: str = USER, posts: Sequence[int] = (1, 2, 3), generation: int = 1) -> Feed:
+    """One that expired an hour ago."""
+    return feed_of(user, posts, generation, valid_for=EXPIRED_FOR)
+
+
+def popular_feed_of(*posts: int, generation: int = 7) -> PopularFeed:
+    """Popular posts, best first."""
+    scores = tuple(1 / (place + 1) for place in range(len(posts)))
+    return PopularFeed(tuple(post(number) for number in posts), scores, generation, NOON)
+
+
+@dataclass
+class Stage:
+    """The use cases of the serving path over fakes that are connected as the real adapters are.
+
+    User "anna" has one interaction; `next_feed` is what a worker makes for whomever it is told to.
+    """
+
+    strategy: ColdStartStrategy = ColdStartStrategy.POPULAR
+    next_feed: Feed | None = None
+    clock: FakeClock = field(default_factory=FakeClock)
+    signals: FakeFeedSignals = field(default_factory=FakeFeedSignals)
+    archive: FakeFeedArchive = field(default_factory=FakeFeedArchive)
+    history: FakeInteractionHistory = field(default_factory=FakeInteractionHistory)
+    queue: FakeJobQueue = field(default_factory=FakeJobQueue)
+    tickets: FakeTicketStore = field(default_factory=FakeTicketStore)
+    registry: FakeModelRegistry = field(default_factory=FakeModelRegistry)
+    popular: FakeHeldPopularFeed = field(default_factory=lambda: FakeHeldPopularFeed(popular_feed_of(101, 102, 103)))
+
+    def __post_init__(self) -> None:
+        self.cache = FakeFeedCache(self.signals)
+        self.tickets.clock = self.clock
+        self.interacted(USER)
+        if self.next_feed is not None:
+            self.queue.on_submit = self.work
+
+    def interacted(self, user: str) -> None:
+        """The user has seen one post."""
+        self.history.interactions.append(Interaction(to_uuid(user), post(900), InteractionType.VIEW, NOON))
+
+    async def work(self, message: GenerateMessage) -> None:
+        """What a worker does with a message."""
+        assert self.next_feed is not None
+        await self.archive.put(self.next_feed)
+        await self.queue.release(message.user_id)
+        await self.cache.put(self.next_feed)
+
+    def stop_workers(self) -> None:
+        self.queue.workers[Queue.FEEDS] = 0
+
+    def stop_redis(self) -> None:
+        self.cache.unavailable = self.queue.unavailable = self.signals.unavailable = True
+
+    def stop_postgres(self) -> None:
+        self.archive.unavailable = self.history.unavailable = self.tickets.unavailable = True
+        self.registry.unavailable = True
+
+    @property
+    def offer_popular(self) -> OfferPopular:
+        composition = Composition(150, min_score=0.1, cold_start_threshold=5, cold_start_strategy=self.strategy)
+        return OfferPopular(self.popular, composition, self.clock)
+
+    @property
+    def find_feed(self) -> FindFeed:
+        return FindFeed(self.cache, self.archive, self.clock)
+
+    @property
+    def get_feed(self) -> GetFeed:
+        return GetFeed(self.find_feed, self.offer_popular)
+
+    @property
+    def get_job(self) -> GetJob:
+        return GetJob(self.find_feed, self.offer_popular, self.history, self.queue, self.tickets, self.clock)
+
+    @property
+    def recommend_posts(self) -> RecommendPosts:
+        return RecommendPosts(
+            find_feed=self.find_feed,
+            offer_popular=self.offer_popular,
+            cache=self.cache,
+            history=self.history,
+            queue=self.queue,
+            signals=self.signals,
+            tickets=self.tickets,
+            clock=self.clock,
+            ticket_ttl=timedelta(hours=1),
+        )

@@ -1,0 +1,72 @@
+"""The application on a real port of the test's own event loop, and what tests of the process share."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+import httpx
+from sanic.server import AsyncioServer
+
+from core.settings import Settings
+from tests.builders import Stage
+from web.app import create_app
+from web.degradations import FindDegradations
+from web.wiring import UseCases
+
+
+@dataclass(frozen=True)
+class Served:
+    """The running server, a client for it, and its port."""
+
+    server: AsyncioServer
+    client: httpx.AsyncClient
+    port: int
+
+
+@asynccontextmanager
+async def served(stage: Stage, settings: Settings) -> AsyncIterator[Served]:
+    @asynccontextmanager
+    async def open_stage(_: Settings) -> AsyncIterator[UseCases]:
+        yield use_cases_of(stage)
+
+    app = create_app(settings, open_stage)
+    app.config.TOUCHUP = False  # which rewrites Sanic's own classes, and can do so once in a process
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = await app.create_server(sock=listener, return_asyncio_server=True)
+        assert server is not None
+        await server.startup()
+        await server.before_start()
+        await server.after_start()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield Served(server, client, port)
+        await server.before_stop()
+        await server.close()
+        for connection in list(server.connections):
+            connection.abort()
+        await server.after_stop()
+
+
+def use_cases_of(stage: Stage) -> UseCases:
+    return UseCases(
+        recommend_posts=stage.recommend_posts,
+        get_feed=stage.get_feed,
+        get_job=stage.get_job,
+        find_degradations=FindDegradations(stage.cache, stage.queue, stage.registry),
+        clock=stage.clock,
+        stop_waiting=stage.signals.wake_all,
+    )
+
+
+async def interact(database_url: str, user_id: UUID) -> None:
+    """Let the user see a post, in a real database."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "insert into user_interaction (id, user_id, post_id, interaction_type) "
+        "values (gen_random_uuid(), $1, gen_random_uuid(), 'view')",
+        user_id,
+    )
+    await connection.close()

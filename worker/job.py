@@ -1,0 +1,40 @@
+"""One job: from the message's texts to the use case, and one line in the log."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from core.application.generate_feed import GenerateFeed
+from core.domain.feed import Feed
+from core.domain.job import GenerateMessage
+
+
+async def run_job(generate_feed: GenerateFeed, user_id: str, request_id: str) -> None:
+    """Whose feed, for which request, by which model, in how long; an error is logged and goes on to be retried."""
+    started = time.perf_counter()
+    with bound_contextvars(user_id=user_id, request_id=request_id):
+        try:
+            feed = await generate_feed(GenerateMessage(UUID(user_id), request_id))
+        except Exception as error:
+            structlog.get_logger().warning("job_failed", error=repr(error), duration_ms=_milliseconds_since(started))
+            raise
+        structlog.get_logger().info("job_done", duration_ms=_milliseconds_since(started), **_outcome(feed))
+
+
+def _outcome(feed: Feed | None) -> dict[str, Any]:
+    if feed is None:
+        return {"outcome": "no_history"}
+    return {
+        "outcome": "feed_stored",
+        "model_version": feed.model_version,
+        "epoch": feed.order.epoch,
+        "generation": feed.order.generation,
+        "recommendations": len(feed.recommendations),
+    }
+
+
+def _milliseconds_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

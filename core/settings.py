@@ -10,8 +10,10 @@ import msgspec
 from dotenv import dotenv_values
 from msgspec import Meta
 
+from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.errors import ConfigurationError
 from core.domain.interaction import InteractionWeights
+from core.domain.model import version_number
 
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -72,6 +74,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     def interaction_weights(self) -> InteractionWeights:
         """What each type of interaction counts."""
         return InteractionWeights(self.weight_view, self.weight_click, self.weight_like, self.weight_share)
+
+    @property
+    def composition(self) -> Composition:
+        """How a ranking and the popular posts become a feed."""
+        return Composition(
+            depth=self.feed_depth,
+            min_score=self.recommendation_min_score,
+            cold_start_threshold=self.cold_start_min_interactions,
+            cold_start_strategy=ColdStartStrategy(self.cold_start_strategy),
+        )
+
+    @property
+    def first_model_number(self) -> int:
+        """The number that the first model gets."""
+        return version_number(self.model_version)
+
+    @property
+    def pinned_model_number(self) -> int | None:
+        """The number of the model that serves whatever is promoted, None for the champion's."""
+        return version_number(self.model_pin) if self.model_pin else None
 
     @property
     def listen_port(self) -> int:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,8 @@ import msgspec
 from core.application.describe_service import DescribeService
 from core.application.enqueue_active_users import EnqueueActiveUsers, FollowBulk
 from core.application.ports.job_queue import JobQueue
-from core.domain.errors import ConfigurationError, QueueUnavailable, Unavailable
+from core.domain.errors import CacheUnavailable, QueueUnavailable, Unavailable
 from core.domain.job import Queue
-from core.domain.model import version_number
 from core.infrastructure.absent_redis import AbsentJobQueue
 from core.infrastructure.data_directory import DataDirectory
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
@@ -25,12 +24,13 @@ from core.infrastructure.postgres_pool import Pool, borrowed, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_service_facts import PostgresServiceFacts
 from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor
-from core.infrastructure.redis_client import open_redis, translated
+from core.infrastructure.redis_client import RedisClient, open_redis, translated
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.server_watch import kept_running
 from core.infrastructure.system_clock import SystemClock
 from core.settings import Settings, load_settings
 
+BROKER_TIMEOUT_SECONDS = 5.0
 NO_HURRY_SECONDS = 600.0  # nobody waits for an answer of the API here
 
 
@@ -84,31 +84,46 @@ async def start_missing_servers(
 
 
 async def check_reachable(settings: Settings) -> None:
-    """Raise ConfigurationError when a server that the settings name does not answer."""
+    """Raise Unavailable, naming the variable, when a server that the settings name does not answer."""
     checks = (
         ("DATABASE_URL", settings.database_url, _ask_postgres),
-        ("REDIS_URL", settings.redis_url, _ask_redis),
-        ("BROKER_URL", settings.broker_url, _ask_redis),
+        ("REDIS_URL", settings.redis_url, _ask_cache),
+        ("BROKER_URL", settings.broker_url, _ask_broker),
     )
     for name, url, ask in checks:
         try:
             if url:
-                await ask(url)
+                await ask(settings)
         except Unavailable as error:
-            raise ConfigurationError(
+            raise Unavailable(
                 f"the server that {name} names does not answer ({error}): start it, or use own servers with --embedded"
             ) from error
 
 
-async def _ask_postgres(url: str) -> None:
-    async with open_pool(url) as pool, borrowed(pool) as connection:
+async def _ask_postgres(settings: Settings) -> None:
+    async with open_pool(settings.database_url) as pool, borrowed(pool) as connection:
         await connection.execute("select 1")
 
 
-async def _ask_redis(url: str) -> None:
-    async with open_redis(url) as client:
+async def _ask_cache(settings: Settings) -> None:
+    async with open_redis(settings.redis_url, verify_tls=settings.redis_tls_verify) as client:
+        with translated(CacheUnavailable):
+            await client.ping()
+
+
+async def _ask_broker(settings: Settings) -> None:
+    async with _open_broker(settings) as client:
         with translated(QueueUnavailable):
             await client.ping()
+
+
+def _open_broker(settings: Settings) -> AbstractAsyncContextManager[RedisClient]:
+    return open_redis(
+        settings.effective_broker_url,
+        timeout_seconds=BROKER_TIMEOUT_SECONDS,
+        verify_tls=settings.redis_tls_verify,
+        variable="BROKER_URL",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +140,7 @@ async def open_bulk(settings: Settings) -> AsyncIterator[Bulk]:
     """Open what `enqueue` needs."""
     async with (
         open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool,
-        open_redis(settings.effective_broker_url) as broker,
+        _open_broker(settings) as broker,
     ):
         archive, queue = PostgresFeedArchive(pool), RedisJobQueue(broker)
         enqueue = EnqueueActiveUsers(
@@ -147,7 +162,7 @@ async def open_description(settings: Settings) -> AsyncIterator[DescribeService]
         )
         queue: JobQueue = AbsentJobQueue()
         if settings.redis_url:
-            queue = RedisJobQueue(await stack.enter_async_context(open_redis(settings.effective_broker_url)))
+            queue = RedisJobQueue(await stack.enter_async_context(_open_broker(settings)))
         yield DescribeService(
             facts=PostgresServiceFacts(pool),
             registry=model_registry(pool, settings),
@@ -177,8 +192,7 @@ def popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
 
 def model_registry(pool: Pool, settings: Settings) -> PostgresModelRegistry:
     """The registry with the first model's number and the pin, if there is one."""
-    pin = version_number(settings.model_pin) if settings.model_pin else None
-    return PostgresModelRegistry(pool, version_number(settings.model_version), pin)
+    return PostgresModelRegistry(pool, settings.first_model_number, settings.pinned_model_number)
 
 
 def _show_nothing(name: str, line: str) -> None:

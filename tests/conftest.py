@@ -16,6 +16,17 @@ from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.embedded_valkey import EmbeddedValkey
 
 VALKEY_DATABASES = 64
+LEAST_BRANCH_COVERAGE = 85.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hold the whole run, and no part of it, to the least coverage."""
+    coverage = config.pluginmanager.getplugin("_cov")
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
+        config.option.keyword or config.option.markexpr
+    )
+    if coverage is not None and is_whole:
+        coverage.options.cov_fail_under = LEAST_BRANCH_COVERAGE
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,8 @@ from core.application.fail_job import FailJob
 from core.application.generate_feed import GenerateFeed
 from core.application.ports.popular_posts import PopularPosts
 from core.application.ports.worker_presence import WorkerPresence
-from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.errors import QueueUnavailable, ThreadsMlError
 from core.domain.job import Queue
-from core.domain.model import version_number
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.postgres_artefact_store import PostgresArtefactStore
@@ -76,7 +74,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
                 cache=RedisFeedCache(cache),
                 queue=queue,
                 clock=SystemClock(),
-                composition=_composition(settings),
+                composition=settings.composition,
                 valid_for=timedelta(hours=settings.recommendation_max_age_hours),
             )
             fail_job = FailJob(PostgresTicketStore(pool), queue)
@@ -106,19 +104,9 @@ def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
 
 
 def _recommender(pool: Pool, settings: Settings) -> InMemoryRecommender:
-    pin = version_number(settings.model_pin) if settings.model_pin else None
-    registry = PostgresModelRegistry(pool, version_number(settings.model_version), pin)
+    registry = PostgresModelRegistry(pool, settings.first_model_number, settings.pinned_model_number)
     artefacts = PostgresArtefactStore(pool, settings.model_path)
     return InMemoryRecommender(registry, artefacts, settings.model_poll_seconds)
-
-
-def _composition(settings: Settings) -> Composition:
-    return Composition(
-        depth=settings.feed_depth,
-        min_score=settings.recommendation_min_score,
-        cold_start_threshold=settings.cold_start_min_interactions,
-        cold_start_strategy=ColdStartStrategy(settings.cold_start_strategy),
-    )
 
 
 def _process_name() -> str:

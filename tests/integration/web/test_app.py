@@ -215,6 +215,16 @@ class TestGenerate:
         assert "secret" not in answer.text
         assert [line["event"] for line in logs] == ["request_failed", "request"]
 
+    async def test_in_debug_mode_the_answer_has_the_traceback(self, stage: Stage) -> None:
+        async def fail(user_id: object) -> None:
+            raise RuntimeError("secret")
+
+        stage.cache.get = fail  # type: ignore[method-assign] # no port's promise has such an error
+        async with served(stage, Settings(debug=True)) as running:
+            answer = await ask(running.client)
+
+        assert "RuntimeError: secret" in problem_of(answer, 500, "internal-error")["detail"]
+
     async def test_a_caller_that_goes_away_leaves_nothing_behind(self, service: Served, stage: Stage) -> None:
         enqueued, left = asyncio.Event(), asyncio.Event()
 

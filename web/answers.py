@@ -1,0 +1,161 @@
+"""How pages, tickets and jobs look on the wire."""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from sanic.response import HTTPResponse, raw
+
+from core.application.get_job import JobReport
+from core.domain.feed import FeedSource, Reason
+from core.domain.ids import to_uuid
+from core.domain.job import JobState, Ticket
+from core.domain.page import FeedPage
+from web.cursor import write_cursor
+from web.errors import GENERATION_FAILED, Problem
+
+SCORE_DIGITS = 6
+MAX_AGE_SECONDS = 60
+RETRY_AFTER_SECONDS = 1
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+class RecommendationBody(msgspec.Struct, frozen=True):
+    """One post: its id as the app writes it, its score relative to the feed's best, and why it is here."""
+
+    post_id: str
+    score: Annotated[float, Meta(ge=0, le=1)]
+    reason: Reason
+
+
+class PageBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Recommendations, best first; `next_cursor` is there when more are left, `stale` when the feed has expired."""
+
+    user_id: str
+    recommendations: list[RecommendationBody]
+    count: int
+    model_version: str
+    next_cursor: str | UnsetType = UNSET
+    stale: bool | UnsetType = UNSET
+
+
+class JobBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a job stands; `result` is what the POST would have answered, `problem` why there is none."""
+
+    ticket: str
+    state: JobState
+    location: str
+    expires_at: datetime
+    result: PageBody | UnsetType = UNSET
+    problem: Problem | UnsetType = UNSET
+
+
+class Header(StrEnum):
+    """The headers of the service's own answers."""
+
+    CACHE_CONTROL = "Cache-Control"
+    ETAG = "ETag"
+    FEED_SOURCE = "Feed-Source"
+    LOCATION = "Location"
+    PREFERENCE_APPLIED = "Preference-Applied"
+    RETRY_AFTER = "Retry-After"
+
+
+def page_answer(page: FeedPage, now: datetime, applied: str = "") -> HTTPResponse:
+    """200 with the page; `applied` is the value of Preference-Applied, if any."""
+    headers = page_headers(page, now)
+    if applied:
+        headers[Header.PREFERENCE_APPLIED] = applied
+    return _json(page_body(page), 200, headers)
+
+
+def page_or_not_modified(page: FeedPage, now: datetime, if_none_match: str) -> HTTPResponse:
+    """304 when the caller has this very feed already."""
+    headers = page_headers(page, now)
+    if _names(if_none_match, headers[Header.ETAG]):
+        return HTTPResponse(status=304, headers=headers)
+    return _json(page_body(page), 200, headers)
+
+
+def ticket_answer(ticket: Ticket, applied: str = "") -> HTTPResponse:
+    """202: come back to Location with the ticket."""
+    job = _job_body(ticket, JobState.QUEUED)
+    headers = _headers_of_job(job) | {Header.LOCATION: job.location}
+    if applied:
+        headers[Header.PREFERENCE_APPLIED] = applied
+    return _json(job, 202, headers)
+
+
+def job_answer(report: JobReport) -> HTTPResponse:
+    """200 in every state: the job's failure is no failure of the question."""
+    result = page_body(report.page) if report.page is not None else UNSET
+    job = _job_body(report.ticket, report.state, result, _failure(report))
+    return _json(job, 200, _headers_of_job(job))
+
+
+def page_body(page: FeedPage) -> PageBody:
+    """The page as callers see it."""
+    items = [
+        RecommendationBody(page.text_of(item.post_id), round(item.score, SCORE_DIGITS), item.reason)
+        for item in page.recommendations
+    ]
+    return PageBody(
+        user_id=page.user_text,
+        recommendations=items,
+        count=len(items),
+        model_version=page.model_version,
+        next_cursor=UNSET if page.next is None else write_cursor(page.next, to_uuid(page.user_text)),
+        stale=True if page.source is FeedSource.STALE else UNSET,
+    )
+
+
+def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:
+    """Callers may keep a fresh page for a minute at the most, a stale one not at all."""
+    remaining = int((page.expires_at - now).total_seconds())
+    max_age = 0 if page.source is FeedSource.STALE else max(0, min(MAX_AGE_SECONDS, remaining))
+    return {
+        Header.ETAG: f'W/"{page.order.epoch}-{page.order.generation}"',
+        Header.CACHE_CONTROL: f"private, max-age={max_age}",
+        Header.FEED_SOURCE: page.source.value,
+    }
+
+
+def _job_body(
+    ticket: Ticket, state: JobState, result: PageBody | UnsetType = UNSET, problem: Problem | UnsetType = UNSET
+) -> JobBody:
+    return JobBody(
+        ticket=str(ticket.id),
+        state=state,
+        location=f"/recommendations/jobs/{ticket.id}",
+        expires_at=ticket.expires_at,
+        result=result,
+        problem=problem,
+    )
+
+
+def _headers_of_job(job: JobBody) -> dict[str, str]:
+    headers: dict[str, str] = {Header.CACHE_CONTROL: "no-store"}
+    if job.state in {JobState.QUEUED, JobState.RUNNING}:
+        headers[Header.RETRY_AFTER] = str(RETRY_AFTER_SECONDS)
+    return headers
+
+
+def _failure(report: JobReport) -> Problem | UnsetType:
+    if report.failure is None:
+        return UNSET
+    kind = GENERATION_FAILED
+    return Problem(kind.type, kind.title, kind.status, report.failure)
+
+
+def _names(if_none_match: str, etag: str) -> bool:
+    """Weak comparison (RFC 9110, section 8.8.3.2): what stands before the quotes does not count."""
+    if if_none_match.strip() == "*":
+        return True
+    return etag.removeprefix("W/") in _ENTITY_TAG.findall(if_none_match)
+
+
+def _json(body: msgspec.Struct, status: int, headers: dict[str, str]) -> HTTPResponse:
+    return raw(msgspec.json.encode(body), status, headers=headers, content_type="application/json")

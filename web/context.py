@@ -1,0 +1,39 @@
+"""What belongs to one web process, and the types of Sanic's objects that carry it."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Protocol
+
+from sanic import Config, Request, Sanic
+
+from core.domain.errors import Unavailable
+from core.settings import Settings
+from web.readiness import Readiness
+from web.wiring import UseCases
+
+
+class OpenUseCases(Protocol):
+    """Opens what the process is made of, and closes it at the end of the block."""
+
+    def __call__(self, settings: Settings) -> AbstractAsyncContextManager[UseCases]: ...
+
+
+@dataclass(slots=True)
+class WebContext:
+    """Lies at `app.ctx`; `opened` is there from before the first request to after the last."""
+
+    settings: Settings
+    readiness: Readiness = field(default_factory=Readiness)
+    opened: UseCases | None = None
+
+    @property
+    def use_cases(self) -> UseCases:
+        """Raises Unavailable outside the server's life."""
+        if self.opened is None:
+            raise Unavailable("the process is not serving yet, or no longer")
+        return self.opened
+
+
+App = Sanic[Config, WebContext]
+HttpRequest = Request[App, SimpleNamespace]

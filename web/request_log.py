@@ -1,0 +1,36 @@
+"""One line in the log for each request, and the headers that every answer has."""
+
+from time import perf_counter
+
+import structlog
+from sanic.response import BaseHTTPResponse
+
+from web.answers import Header
+from web.context import App, HttpRequest
+from web.request_id import HEADER, request_id_of
+
+
+def add_request_log(app: App) -> None:
+    """Note when a request begins, and tell when it ends."""
+    app.register_middleware(_begin, "request")
+    app.register_middleware(_end, "response")
+
+
+async def _begin(request: HttpRequest) -> None:
+    request.ctx.began = perf_counter()
+    structlog.contextvars.bind_contextvars(request_id=request_id_of(request))
+
+
+async def _end(request: HttpRequest, response: BaseHTTPResponse) -> None:
+    duration_ms = round((perf_counter() - getattr(request.ctx, "began", perf_counter())) * 1000, 2)
+    response.headers[HEADER] = request_id_of(request)
+    response.headers["Server-Timing"] = f"app;dur={duration_ms}"
+    structlog.get_logger().info(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=response.status,
+        duration_ms=duration_ms,
+        source=response.headers.get(Header.FEED_SOURCE),
+        request_id=request_id_of(request),
+    )

@@ -1,0 +1,45 @@
+"""A user's recommendations: generated when they are missing, or as they are stored."""
+
+from sanic.response import HTTPResponse
+
+from core.domain.feed import FeedSource
+from core.domain.job import Ticket
+from web.answers import page_answer, page_or_not_modified, ticket_answer
+from web.context import App, HttpRequest
+from web.prefer import read_preferences
+from web.request_id import request_id_of
+from web.requests import body_request, query_request, read_body
+
+
+def add_routes(app: App) -> None:
+    """POST /recommendations/generate and GET /recommendations/{user_id}."""
+    app.add_route(generate, "/recommendations/generate", methods=["POST"])
+    app.add_route(show_feed_of_generate, "/recommendations/generate", methods=["GET", "HEAD"])
+    app.add_route(show_feed, "/recommendations/<user_id:str>", methods=["GET", "HEAD"])
+
+
+async def generate(request: HttpRequest) -> HTTPResponse:
+    """A page, or a ticket when the caller's patience is over."""
+    context = request.app.ctx
+    body = read_body(request.headers.getone("content-type", ""), request.body)
+    asked = body_request(body, context.settings.recommendation_batch_size)
+    preferences = read_preferences(request.headers.getall("prefer", []))
+    patience = preferences.patience(context.settings.patience_seconds)
+    answer = await context.use_cases.recommend_posts(asked, patience, request_id_of(request))
+    if isinstance(answer, Ticket):
+        return ticket_answer(answer, preferences.applied(accepted=True))
+    applied = preferences.applied(popular=answer.source is FeedSource.POPULAR)
+    return page_answer(answer, context.use_cases.clock.now(), applied)
+
+
+async def show_feed(request: HttpRequest, user_id: str) -> HTTPResponse:
+    """The stored feed."""
+    context = request.app.ctx
+    asked = query_request(user_id, request.query_string, context.settings.recommendation_batch_size)
+    page = await context.use_cases.get_feed(asked)
+    return page_or_not_modified(page, context.use_cases.clock.now(), request.headers.getone("if-none-match", ""))
+
+
+async def show_feed_of_generate(request: HttpRequest) -> HTTPResponse:
+    """A user may be called that too, and a path that takes POST alone would hide the feed."""
+    return await show_feed(request, "generate")

@@ -1,0 +1,145 @@
+"""What a web process is made of: opened when it starts, closed in the opposite order when it ends."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from core.application.find_feed import FindFeed
+from core.application.get_feed import GetFeed
+from core.application.get_job import GetJob
+from core.application.offer_popular import OfferPopular
+from core.application.ports.clock import Clock
+from core.application.ports.feed_cache import FeedCache
+from core.application.ports.job_queue import JobQueue
+from core.application.recommend_posts import RecommendPosts
+from core.domain.composition import ColdStartStrategy, Composition
+from core.domain.errors import ConfigurationError
+from core.domain.model import version_number
+from core.infrastructure.absent_redis import AbsentFeedCache, AbsentFeedSignals, AbsentJobQueue
+from core.infrastructure.held_popular_feed import HeldPopular
+from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
+from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
+from core.infrastructure.postgres_model_registry import PostgresModelRegistry
+from core.infrastructure.postgres_pool import Pool, open_pool
+from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
+from core.infrastructure.postgres_ticket_store import PostgresTicketStore
+from core.infrastructure.redis_client import RedisClient, open_redis
+from core.infrastructure.redis_feed_cache import RedisFeedCache
+from core.infrastructure.redis_feed_signals import RedisFeedSignals
+from core.infrastructure.redis_job_queue import RedisJobQueue
+from core.infrastructure.system_clock import SystemClock
+from core.settings import Settings
+from web.degradations import FindDegradations
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What the routes call; `stop_waiting` lets every caller who waits for a feed go."""
+
+    recommend_posts: RecommendPosts
+    get_feed: GetFeed
+    get_job: GetJob
+    find_degradations: FindDegradations
+    clock: Clock
+    stop_waiting: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Redis:
+    """Both uses of Redis, or what stands in for them."""
+
+    cache: FeedCache
+    signals: RedisFeedSignals | AbsentFeedSignals
+    queue: JobQueue
+
+
+@asynccontextmanager
+async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
+    """Works without Redis, and while any server is away. Raises ConfigurationError for settings that cannot be used."""
+    if not settings.database_url:
+        raise ConfigurationError("DATABASE_URL is not set: expected postgresql://user:password@host:port/database")
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(settings.database_url, settings.database_pool_size))
+        cache, signals = await _open_cache(stack, settings)
+        queue = await _open_queue(stack, settings)
+        popular = await stack.enter_async_context(HeldPopular(_popular_posts(pool, settings)))
+        offer_popular = OfferPopular(popular, _composition(settings), SystemClock())
+        yield _use_cases(settings, pool, _Redis(cache, signals, queue), offer_popular)
+
+
+def _use_cases(settings: Settings, pool: Pool, redis: _Redis, offer_popular: OfferPopular) -> UseCases:
+    clock = offer_popular.clock
+    find_feed = FindFeed(redis.cache, PostgresFeedArchive(pool), clock)
+    history, tickets = PostgresInteractionHistory(pool), PostgresTicketStore(pool)
+    return UseCases(
+        recommend_posts=RecommendPosts(
+            find_feed=find_feed,
+            offer_popular=offer_popular,
+            cache=redis.cache,
+            history=history,
+            queue=redis.queue,
+            signals=redis.signals,
+            tickets=tickets,
+            clock=clock,
+            ticket_ttl=timedelta(seconds=settings.ticket_ttl_seconds),
+        ),
+        get_feed=GetFeed(find_feed, offer_popular),
+        get_job=GetJob(find_feed, offer_popular, history, redis.queue, tickets, clock),
+        find_degradations=FindDegradations(
+            redis.cache, redis.queue, _model_registry(pool, settings), _missing(settings)
+        ),
+        clock=clock,
+        stop_waiting=redis.signals.wake_all,
+    )
+
+
+async def _open_cache(
+    stack: AsyncExitStack, settings: Settings
+) -> tuple[FeedCache, RedisFeedSignals | AbsentFeedSignals]:
+    if not settings.redis_url:
+        return AbsentFeedCache(), AbsentFeedSignals()
+    client = await _open_redis(stack, settings, settings.redis_url, "REDIS_URL")
+    return RedisFeedCache(client), await stack.enter_async_context(RedisFeedSignals(client))
+
+
+async def _open_queue(stack: AsyncExitStack, settings: Settings) -> JobQueue:
+    if not settings.effective_broker_url:
+        return AbsentJobQueue()
+    return RedisJobQueue(await _open_redis(stack, settings, settings.effective_broker_url, "BROKER_URL"))
+
+
+async def _open_redis(stack: AsyncExitStack, settings: Settings, url: str, variable: str) -> RedisClient:
+    return await stack.enter_async_context(
+        open_redis(
+            url,
+            timeout_seconds=settings.redis_timeout_seconds,
+            verify_tls=settings.redis_tls_verify,
+            variable=variable,
+        )
+    )
+
+
+def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
+    return PostgresPopularPosts(
+        pool, settings.interaction_weights, settings.popular_half_life_hours, settings.popular_window_days
+    )
+
+
+def _composition(settings: Settings) -> Composition:
+    return Composition(
+        depth=settings.feed_depth,
+        min_score=settings.recommendation_min_score,
+        cold_start_threshold=settings.cold_start_min_interactions,
+        cold_start_strategy=ColdStartStrategy(settings.cold_start_strategy),
+    )
+
+
+def _model_registry(pool: Pool, settings: Settings) -> PostgresModelRegistry:
+    pin = version_number(settings.model_pin) if settings.model_pin else None
+    return PostgresModelRegistry(pool, version_number(settings.model_version), pin)
+
+
+def _missing(settings: Settings) -> tuple[str, ...]:
+    urls = {"REDIS_URL": settings.redis_url, "BROKER_URL": settings.effective_broker_url}
+    return tuple(name for name, url in urls.items() if not url)

@@ -13,9 +13,7 @@ from core.application.ports.clock import Clock
 from core.application.ports.feed_cache import FeedCache
 from core.application.ports.job_queue import JobQueue
 from core.application.recommend_posts import RecommendPosts
-from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.errors import ConfigurationError
-from core.domain.model import version_number
 from core.infrastructure.absent_redis import AbsentFeedCache, AbsentFeedSignals, AbsentJobQueue
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
@@ -64,7 +62,7 @@ async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
         cache, signals = await _open_cache(stack, settings)
         queue = await _open_queue(stack, settings)
         popular = await stack.enter_async_context(HeldPopular(_popular_posts(pool, settings)))
-        offer_popular = OfferPopular(popular, _composition(settings), SystemClock())
+        offer_popular = OfferPopular(popular, settings.composition, SystemClock())
         yield _use_cases(settings, pool, _Redis(cache, signals, queue), offer_popular)
 
 
@@ -126,18 +124,8 @@ def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
     )
 
 
-def _composition(settings: Settings) -> Composition:
-    return Composition(
-        depth=settings.feed_depth,
-        min_score=settings.recommendation_min_score,
-        cold_start_threshold=settings.cold_start_min_interactions,
-        cold_start_strategy=ColdStartStrategy(settings.cold_start_strategy),
-    )
-
-
 def _model_registry(pool: Pool, settings: Settings) -> PostgresModelRegistry:
-    pin = version_number(settings.model_pin) if settings.model_pin else None
-    return PostgresModelRegistry(pool, version_number(settings.model_version), pin)
+    return PostgresModelRegistry(pool, settings.first_model_number, settings.pinned_model_number)
 
 
 def _missing(settings: Settings) -> tuple[str, ...]:

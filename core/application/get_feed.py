@@ -20,8 +20,8 @@ class GetFeed:
         """Raises NotFound when the user has no stored feed."""
         try:
             found = await self.find_feed(request.user_id)
-        except ArchiveUnavailable:
-            return self.offer_popular(request)
+        except ArchiveUnavailable as unavailable:
+            return self.offer_popular.instead(request, unavailable)
         if found is None:
             raise NotFound(
                 f"no feed is stored for user {request.user_text!r}: POST /recommendations/generate makes one"

@@ -6,10 +6,10 @@ from datetime import timedelta
 from core.application.ports.clock import Clock
 from core.application.ports.popular_posts import HeldPopularFeed
 from core.domain.composition import ColdStartStrategy, Composition
-from core.domain.feed import POPULAR_MODEL_VERSION, Feed, FeedOrder, FeedSource
+from core.domain.errors import ArchiveUnavailable, CursorExpired
+from core.domain.feed import NO_FEED, POPULAR_MODEL_VERSION, Feed, FeedOrder, FeedSource
 from core.domain.job import FeedRequest
 from core.domain.page import FeedPage, page_of
-from core.domain.ranking import Ranking
 
 VALID_FOR = timedelta(seconds=30)  # how often the held copy is renewed
 
@@ -26,6 +26,14 @@ class OfferPopular:
         """The popular posts as a page, as deep as any feed."""
         return page_of(self._feed(request), request, FeedSource.POPULAR)
 
+    def instead(self, request: FeedRequest, unavailable: ArchiveUnavailable) -> FeedPage:
+        """The same in place of a feed that cannot be read; raises the reason for the next page of such a feed."""
+        try:
+            return self(request)
+        except CursorExpired:
+            # It may well be there still: nobody can tell now.
+            raise unavailable from None
+
     def to_a_stranger(self, request: FeedRequest) -> FeedPage:
         """The same for a user without any history, unless the cold-start strategy is to offer nothing."""
         feed = self._feed(request)
@@ -41,7 +49,7 @@ class OfferPopular:
             user_id=request.user_id,
             recommendations=recommendations[:depth],
             model_version=POPULAR_MODEL_VERSION,
-            order=FeedOrder(Ranking().epoch, held.generation),
+            order=FeedOrder(NO_FEED.epoch, held.generation),
             generated_at=held.computed_at or now,
             expires_at=now + VALID_FOR,
             external_ids=held.external_ids,

@@ -34,7 +34,7 @@ class RecommendPosts:
     ticket_ttl: timedelta
 
     async def __call__(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | Ticket:
-        """Raises CursorExpired for a page of a feed that is gone; whatever server is away, there is an answer."""
+        """Raises CursorExpired for a page of a feed that is gone; a first page there is, whatever is away."""
         try:
             found = await self.find_feed(request.user_id)
             if request.after is not None:
@@ -44,8 +44,8 @@ class RecommendPosts:
             if found is None and await self._is_stranger(request.user_id):
                 return self.offer_popular.to_a_stranger(request)
             return await self._generated(request, patience, request_id)
-        except ArchiveUnavailable:
-            return self.offer_popular(request)
+        except ArchiveUnavailable as unavailable:
+            return self.offer_popular.instead(request, unavailable)
 
     def _continued(self, request: FeedRequest, found: FoundFeed | None) -> FeedPage:
         if found is not None and request.after is not None and found.feed.order == request.after.order:

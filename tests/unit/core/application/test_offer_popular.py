@@ -6,7 +6,7 @@ import pytest
 
 from core.application.offer_popular import OfferPopular
 from core.domain.composition import ColdStartStrategy, Composition
-from core.domain.errors import CursorExpired
+from core.domain.errors import ArchiveUnavailable, CursorExpired
 from core.domain.feed import FeedOrder, FeedSource, Reason
 from core.domain.job import FeedRequest, PagePosition
 from core.domain.popular import PopularFeed
@@ -49,3 +49,12 @@ def test_before_the_first_count_the_page_is_empty() -> None:
 
     assert page.recommendations == ()
     assert page.next is None
+
+
+def test_in_place_of_a_feed_that_cannot_be_read_only_its_next_page_is_missing() -> None:
+    offer, away = offering(), ArchiveUnavailable("Postgres does not answer")
+    first = offer.instead(FeedRequest("known", 4), away)
+
+    assert len(offer.instead(FeedRequest("known", 4, after=first.next), away).recommendations) == 2
+    with pytest.raises(ArchiveUnavailable):
+        offer.instead(FeedRequest("known", 4, after=PagePosition(FeedOrder(3, 9), 4)), away)

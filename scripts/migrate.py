@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from core.infrastructure.alembic_migrations import migrate as migrate_schema
-
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
 from scripts.wiring import open_platform
 

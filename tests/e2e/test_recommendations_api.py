@@ -1,6 +1,7 @@
 """The whole way: interactions, training, jobs, feeds in Redis and Postgres, answers over HTTP."""
 
 import asyncio
+import json
 import signal
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -99,6 +100,19 @@ def test_a_missing_feed_is_generated_while_the_caller_waits(service: Service, ap
     assert answer.headers["feed-source"] == "generated"
     assert answer.json()["recommendations"][0]["reason"] == "collaborative_filtering"
     assert api.get(f"/recommendations/{newcomer}").headers["feed-source"] == "cache"
+
+
+def test_the_callers_request_id_is_in_the_workers_log_line_of_that_job(service: Service, api: httpx.Client) -> None:
+    newcomer, request_id = imitate_demo_user(service), f"request-{uuid.uuid4()}"
+    headers = {"Prefer": "wait=20", "X-Request-ID": request_id}
+
+    answer = api.post("/recommendations/generate", json={"user_id": newcomer, "limit": 1}, headers=headers)
+
+    log = service.folder / ".threads-ml" / "logs" / "worker.log"
+    wait_until(lambda: request_id in log.read_text(), 10, "the worker has logged the job")
+    (line,) = [json.loads(line) for line in log.read_text().splitlines() if request_id in line]
+    assert answer.headers["x-request-id"] == request_id
+    assert (line["user_id"], line["model_version"]) == (newcomer, answer.json()["model_version"])
 
 
 def test_without_a_worker_the_caller_takes_a_ticket_that_is_honoured_later(service: Service, api: httpx.Client) -> None:

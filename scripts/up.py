@@ -146,12 +146,20 @@ def _web_child(settings: Settings, port: int) -> ChildProcess:
 async def _welcome(settings: Settings, port: int, *, has_feeds: bool) -> None:
     """Fill the cache if it is empty, wait for the API, and say how to try it."""
     if not has_feeds:
-        async with open_bulk(settings) as bulk:
-            await generate_with_progress(bulk, settings.active_days)
+        await _fill(settings)
     await _until_ready(port)
     async with open_description(settings) as describe:
         user = await describe.facts.busiest_user()
     console.print(_how_to_try(port, user or "test-user"))
+
+
+async def _fill(settings: Settings) -> None:
+    """What is missing afterwards is generated when somebody asks for it: no reason not to serve."""
+    async with open_bulk(settings) as bulk:
+        try:
+            await generate_with_progress(bulk, settings.active_days)
+        except ThreadsMlError as error:
+            console.print(f"not all feeds could be generated ahead: {error}")
 
 
 async def _until_ready(port: int) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_type_hints
 
 import msgspec
 from dotenv import dotenv_values
@@ -135,6 +135,9 @@ def _decode_path(kind: type, value: object) -> object:
 def _one_line(error: msgspec.ValidationError, merged: Mapping[str, str]) -> str:
     rule, _, path = str(error).partition(" - at `$.")
     name = path.rstrip("`")
+    choices = get_args(get_type_hints(Settings)[name.lower()])
+    if choices and all(isinstance(choice, str) for choice in choices):
+        rule = f"expected {', '.join(choices[:-1])} or {choices[-1]}"
     return f"{name}={merged.get(name, '')!r} is wrong: {rule[0].lower()}{rule[1:]}"
 
 

@@ -18,6 +18,7 @@ _COLUMNS = """
         extract(epoch from created_at)::float8 as created_at
     from user_interaction where interaction_type in ('{types_in}')
 """
+UNDEFINED_TABLE = "42P01"
 _NOW = "select extract(epoch from now())::float8"
 
 
@@ -47,6 +48,8 @@ def read_interactions(database_url: str) -> InteractionColumns:
             cursor.execute(query)
             table = cursor.fetch_arrow_table()
     except AdbcError as error:
+        if error.sqlstate == UNDEFINED_TABLE:
+            raise ArchiveUnavailable("there is no table user_interaction: run `threads-ml migrate`") from error
         reason = " ".join(str(error).split())
         raise ArchiveUnavailable(f"the interactions cannot be read: {reason}") from error
     return InteractionColumns(

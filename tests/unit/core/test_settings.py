@@ -68,3 +68,8 @@ def test_a_broker_url_of_its_own_is_taken_as_it_is() -> None:
 def test_a_wrong_value_is_told_in_one_line_that_names_the_variable(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name}='{value}' is wrong: [^\n]*$"):
         load_settings({name: value}, env_file=None)
+
+
+def test_where_there_is_a_choice_the_line_says_what_would_be_right() -> None:
+    with pytest.raises(ConfigurationError, match=r"expected popular or empty$"):
+        load_settings({"COLD_START_STRATEGY": "random"}, env_file=None)

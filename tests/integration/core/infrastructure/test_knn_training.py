@@ -103,6 +103,11 @@ async def test_an_unreachable_database_is_said_in_one_line(tmp_path: Path) -> No
         await training("postgresql://nobody@127.0.0.1:1/none", tmp_path).train()
 
 
+async def test_a_database_without_the_schema_is_told_apart(database_url: str, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveUnavailable, match="run `threads-ml migrate`"):
+        await training(database_url, tmp_path).train()
+
+
 async def test_interactions_that_are_there_already_are_not_added_again(migrated_database_url: str) -> None:
     interactions = rows((ANNA, POSTS[0], "like"), (BEN, POSTS[1], "like"))
 

@@ -19,6 +19,7 @@ from core.domain.job import Queue
 from core.infrastructure.alembic_migrations import migrate
 from core.infrastructure.data_directory import DataDirectory, RunningServers
 from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor, print_line
+from core.infrastructure.task_ending import end_task
 from core.logs import set_up_logs
 from core.settings import Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
@@ -127,9 +128,9 @@ async def _serve(
             welcoming.result()
         await serving
     finally:
-        for task in (welcoming, serving):
-            task.cancel()
-        await asyncio.gather(welcoming, serving, return_exceptions=True)
+        await end_task(welcoming)
+        await supervisor.stop()
+        await end_task(serving)
 
 
 def _show_line(name: str, line: str) -> None:

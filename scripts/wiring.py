@@ -16,6 +16,7 @@ from core.domain.job import Queue
 from core.infrastructure.absent_redis import AbsentJobQueue
 from core.infrastructure.data_directory import DataDirectory
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
+from core.infrastructure.embedded_server import EmbeddedServer
 from core.infrastructure.embedded_valkey import EmbeddedValkey
 from core.infrastructure.postgres_active_users import PostgresActiveUsers
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
@@ -69,7 +70,7 @@ async def start_missing_servers(
     stack: AsyncExitStack, settings: Settings, folder: Path, *, with_redis: bool
 ) -> Settings:
     """Start those servers that no setting names, and keep them running until the stack closes."""
-    servers: list[EmbeddedPostgres | EmbeddedValkey] = []
+    servers: list[EmbeddedServer] = []
     if not settings.database_url:
         postgres = await stack.enter_async_context(EmbeddedPostgres(folder / "postgres"))
         settings = msgspec.structs.replace(settings, database_url=postgres.url)

@@ -32,6 +32,7 @@ from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from core.infrastructure.system_clock import SystemClock
+from core.infrastructure.task_ending import end_task
 from core.settings import Settings
 
 BEAT_SECONDS = 3.0
@@ -132,8 +133,7 @@ async def _repeated(every_seconds: float, work: Callable[[], Awaitable[object]])
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_task(task)
 
 
 async def _logged(work: Callable[[], Awaitable[object]]) -> None:

@@ -7,12 +7,11 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import asyncpg
 
 from core.domain.errors import ConfigurationError
+from core.infrastructure.embedded_server import EmbeddedServer
 from core.infrastructure.leash import EXIT_IDENTITY_REFUSED
 from core.infrastructure.leashed_process import LeashedProcess
 from core.infrastructure.pid_lock import PidLock
@@ -44,7 +43,7 @@ class PermissionRefused(ConfigurationError):
     """The server could not be started as the user that root gave it."""
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """A PostgreSQL on a loopback port whose folder it alone owns; a start takes over what a killed run left behind.
 
     Started by root, the server runs as the folder's owner (`nobody` at first). Where that user cannot pass the folders
@@ -52,32 +51,15 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
+        super().__init__()
         self._folder = ServerFolder(data_dir, "PostgreSQL")
         self._cluster = self._folder.path / "cluster"
         self._settings = _SETTINGS if durable else _SETTINGS | _UNSAFE_BUT_FAST
-        self._process: LeashedProcess | None = None
-        self._port = 0
 
     @property
     def url(self) -> str:
         """Where the database is, with its password; valid once started."""
         return f"postgresql://{NAME}:{self._folder.password()}@{LOOPBACK}:{self._port}/{NAME}"
-
-    @property
-    def process(self) -> LeashedProcess:
-        """The running postmaster, or the last one that ran."""
-        if self._process is None:
-            raise RuntimeError("the server has not been started")
-        return self._process
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Return once the database answers, after up to a minute of crash recovery."""

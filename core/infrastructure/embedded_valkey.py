@@ -8,13 +8,12 @@ import platform
 import signal
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import redis.asyncio
 import redis.exceptions
 
 from core.domain.errors import ConfigurationError
+from core.infrastructure.embedded_server import EmbeddedServer
 from core.infrastructure.leashed_process import LeashedProcess
 from core.infrastructure.pid_lock import PidLock
 from core.infrastructure.server_folder import (
@@ -28,34 +27,17 @@ _POLL_SECONDS = 0.02
 _SHUTDOWN = (signal.SIGTERM, 10.0)
 
 
-class EmbeddedValkey:
+class EmbeddedValkey(EmbeddedServer):
     """A Valkey on a loopback port that keeps every write in an append-only file and evicts nothing."""
 
     def __init__(self, data_dir: Path, *, databases: int = 16) -> None:
+        super().__init__()
         self._folder = ServerFolder(data_dir, "Valkey")
         self._databases = databases
-        self._process: LeashedProcess | None = None
-        self._port = 0
 
     def url(self, database: int) -> str:
         """Where the numbered database is, with the server's password; valid once started."""
         return f"redis://:{self._folder.password()}@{LOOPBACK}:{self._port}/{database}"
-
-    @property
-    def process(self) -> LeashedProcess:
-        """The running server, or the last one that ran."""
-        if self._process is None:
-            raise RuntimeError("the server has not been started")
-        return self._process
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Return once the server answers, after up to a minute of loading."""

@@ -9,6 +9,7 @@ import structlog
 from core.application.ports.popular_posts import PopularPosts
 from core.domain.errors import ArchiveUnavailable
 from core.domain.popular import PopularFeed
+from core.infrastructure.task_ending import end_task
 
 RELOAD_SECONDS = 30.0
 RELOAD_TIMEOUT_SECONDS = 3.0
@@ -33,8 +34,7 @@ class HeldPopular:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._reloading is not None:
-            self._reloading.cancel()
-            await asyncio.gather(self._reloading, return_exceptions=True)
+            await end_task(self._reloading)
 
     def current(self) -> PopularFeed:
         """The last good copy, an empty one before the first."""

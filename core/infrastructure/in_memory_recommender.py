@@ -14,6 +14,7 @@ from core.domain.model import ModelRecord, Serving
 from core.domain.ranking import Ranking
 from core.infrastructure.joblib_model_file import read_model
 from core.infrastructure.knn_model import KnnModel
+from core.infrastructure.task_ending import end_task
 
 
 class _Loaded(NamedTuple):
@@ -44,8 +45,7 @@ class InMemoryRecommender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._polling is not None:
-            self._polling.cancel()
-            await asyncio.gather(self._polling, return_exceptions=True)
+            await end_task(self._polling)
 
     @property
     def loaded_version(self) -> str | None:

@@ -11,6 +11,7 @@ import structlog
 
 from core.infrastructure.redis_client import RedisClient
 from core.infrastructure.redis_feed_cache import READY_CHANNEL
+from core.infrastructure.task_ending import end_task
 
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.1, 5.0
 # A link that has been silent this long is asked for a sign of life, and given up after as long again.
@@ -62,8 +63,7 @@ class RedisFeedSignals:
     ) -> None:
         self.wake_all()
         if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+            await end_task(self._reading)
 
     @asynccontextmanager
     async def listen(self, user_id: UUID) -> AsyncIterator[_Ear]:

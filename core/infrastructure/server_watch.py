@@ -3,48 +3,53 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 import structlog
 
 from core.domain.errors import ThreadsMlError
-from core.infrastructure.leashed_process import LeashedProcess
+from core.infrastructure.embedded_server import EmbeddedServer
 from core.infrastructure.process_supervisor import RestartBackoff
+from core.infrastructure.task_ending import end_task
 
 LOOK_EVERY_SECONDS = 0.25
-
-
-class Server(Protocol):
-    """A server that can be started again on the data of its last run."""
-
-    @property
-    def process(self) -> LeashedProcess: ...
-
-    async def start(self) -> None: ...
+LAST_START_SECONDS = 10.0
 
 
 @asynccontextmanager
-async def kept_running(server: Server) -> AsyncIterator[None]:
+async def kept_running(server: EmbeddedServer) -> AsyncIterator[None]:
     """Watch the running server inside the block; stopping it is the caller's, after the block."""
-    watching = asyncio.create_task(_restart_whenever_it_ends(server))
+    leaving = asyncio.Event()
+    watching = asyncio.create_task(_restart_whenever_it_ends(server, leaving))
     try:
         yield
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        leaving.set()
+        # A start under way is let finish: half of one could leave a server behind.
+        await asyncio.wait({watching}, timeout=LAST_START_SECONDS)
+        await end_task(watching)
 
 
-async def _restart_whenever_it_ends(server: Server) -> None:
+async def _restart_whenever_it_ends(server: EmbeddedServer, leaving: asyncio.Event) -> None:
     log = structlog.get_logger().bind(server=type(server).__name__)
     backoff = RestartBackoff()
     while True:
         started_at = asyncio.get_running_loop().time()
-        while server.process.exit_code is None:  # noqa: ASYNC110 - a process of another loop can only be asked
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+        while server.process.exit_code is None:
+            if await _is_set_within(leaving, LOOK_EVERY_SECONDS):
+                return
         delay = backoff.delay_seconds(asyncio.get_running_loop().time() - started_at)
         log.warning("server_died", exit_code=server.process.exit_code, retry_in=delay)
-        await asyncio.sleep(delay)
+        if await _is_set_within(leaving, delay):
+            return
         try:
             await server.start()
         except ThreadsMlError as error:
             log.error("server_not_started", error=str(error))
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

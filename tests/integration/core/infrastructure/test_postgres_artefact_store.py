@@ -23,12 +23,6 @@ def _several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_artefact_store, "CHUNK_BYTES", 1000)
 
 
-@pytest.fixture(params=["fake", "postgres"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    url: str | None = request.getfixturevalue("migrated_database_url") if request.param == "postgres" else None
-    return url
-
-
 @pytest.fixture
 async def store(url: str | None, tmp_path: Path) -> AsyncIterator[ArtefactStore]:
     if url is None:

@@ -13,12 +13,6 @@ from tests.integration.core.infrastructure.postgres_rows import add_texts, post
 TEXTS = {post(1): "first post", post(2): "zweiter Beitrag 🦔"}
 
 
-@pytest.fixture(params=["fake", "postgres"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    url: str | None = request.getfixturevalue("migrated_database_url") if request.param == "postgres" else None
-    return url
-
-
 @pytest.fixture
 async def external_ids(url: str | None) -> AsyncIterator[ExternalIds]:
     if url is None:

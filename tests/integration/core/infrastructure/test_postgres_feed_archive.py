@@ -30,12 +30,6 @@ FEED = Feed(
 TEXTS = {post(1): "first post", post(9): "in nobody's feed"}
 
 
-@pytest.fixture(params=["fake", "postgres"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    url: str | None = request.getfixturevalue("migrated_database_url") if request.param == "postgres" else None
-    return url
-
-
 @pytest.fixture
 async def archive(url: str | None) -> AsyncIterator[FeedArchive]:
     if url is None:

@@ -74,12 +74,6 @@ class Stored:
         return set(self.store.kept) if self.pool is None else await interactions(self.pool)
 
 
-@pytest.fixture(params=["fake", "postgres"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    url: str | None = request.getfixturevalue("migrated_database_url") if request.param == "postgres" else None
-    return url
-
-
 @pytest.fixture
 async def stored(url: str | None) -> AsyncIterator[Stored]:
     if url is None:

@@ -29,12 +29,6 @@ TRAINED = TrainedModel(
 Build = Callable[..., ModelRegistry]
 
 
-@pytest.fixture(params=["fake", "postgres"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    url: str | None = request.getfixturevalue("migrated_database_url") if request.param == "postgres" else None
-    return url
-
-
 @pytest.fixture
 async def build(url: str | None) -> AsyncIterator[Build]:
     """Registries over the same rows, each with its own first number and pin."""

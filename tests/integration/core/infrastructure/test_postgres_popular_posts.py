@@ -29,12 +29,6 @@ class World:
     add: Callable[..., Awaitable[None]]
 
 
-@pytest.fixture(params=["fake", "postgres"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    url: str | None = request.getfixturevalue("migrated_database_url") if request.param == "postgres" else None
-    return url
-
-
 @pytest.fixture
 async def world(url: str | None) -> AsyncIterator[World]:
     if url is None:

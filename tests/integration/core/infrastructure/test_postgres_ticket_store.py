@@ -22,12 +22,6 @@ REQUEST = FeedRequest(
 TICKET = Ticket(UUID(int=1), REQUEST, FeedOrder(3, 4), created_at=NOW, expires_at=NOW + timedelta(hours=1))
 
 
-@pytest.fixture(params=["fake", "postgres"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    url: str | None = request.getfixturevalue("migrated_database_url") if request.param == "postgres" else None
-    return url
-
-
 @pytest.fixture
 async def tickets(url: str | None) -> AsyncIterator[TicketStore]:
     if url is None:

@@ -43,8 +43,7 @@ class GenerateFeed:
         history = await self.history.read(message.user_id)
         feed = await self._composed(history) if history.interactions else None
         if feed is not None:
-            await self.archive.put(feed)
-            await self._show(feed)
+            await self._show(await self._archived(feed))
         await self._release(message)
         return feed
 
@@ -62,6 +61,12 @@ class GenerateFeed:
             built_up_to=history.built_up_to,
             external_ids=await self.external_ids.texts_of([item.post_id for item in recommendations]),
         )
+
+    async def _archived(self, feed: Feed) -> Feed:
+        """What the archive holds afterwards: a newer feed stays, and is the one to show."""
+        if await self.archive.put(feed):
+            return feed
+        return await self.archive.get(feed.user_id) or feed
 
     def _expiry(self, now: datetime, ranking: Ranking) -> datetime:
         return now + (self.valid_for if ranking.model_version else min(self.valid_for, VALID_WITHOUT_MODEL))

@@ -184,6 +184,18 @@ async def test_a_newer_feed_stays_and_those_who_wait_for_any_are_woken(around: S
     assert around.archive.feeds == around.cache.feeds == {USER: newer}
 
 
+async def test_where_the_cache_has_forgotten_the_newer_feed_that_one_is_shown_and_not_the_older(
+    around: Surroundings,
+) -> None:
+    newer = await around.generate()
+    around.cache.feeds.clear()
+    around.recommender.epoch = 2
+
+    await around.generate()
+
+    assert around.archive.feeds == around.cache.feeds == {USER: newer}
+
+
 async def test_a_message_delivered_twice_leaves_a_feed_like_the_first(around: Surroundings) -> None:
     first = await around.generate()
 

@@ -15,10 +15,12 @@ from core.domain.errors import ConfigurationError
 from core.domain.interaction import InteractionWeights
 from core.domain.model import version_number
 
-NonNegative = Annotated[float, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
+# The upper bounds are beyond all use: they keep what follows from overflowing.
+NonNegative = Annotated[float, Meta(ge=0, le=1_000_000)]
+Positive = Annotated[float, Meta(gt=0, le=1_000_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-PositiveInt = Annotated[int, Meta(ge=1)]
+PositiveInt = Annotated[int, Meta(ge=1, le=100_000_000)]
+Days = Annotated[int, Meta(ge=1, le=36_500)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -45,8 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     ticket_ttl_seconds: PositiveInt = 3600
 
     model_path: Path = Path("models")
-    model_version: Annotated[str, Meta(pattern=r"^v[1-9][0-9]*$")] = "v1"
-    model_pin: Annotated[str, Meta(pattern=r"^((collaborative_filtering_)?v[1-9][0-9]*)?$")] = ""
+    model_version: Annotated[str, Meta(pattern=r"^v[1-9][0-9]{0,8}$")] = "v1"
+    model_pin: Annotated[str, Meta(pattern=r"^((collaborative_filtering_)?v[1-9][0-9]{0,8})?$")] = ""
     model_poll_seconds: Positive = 2.0
 
     recommendation_batch_size: Annotated[int, Meta(ge=1, le=100)] = 50
@@ -63,10 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     neighbour_count: PositiveInt = 50
     half_life_hours: NonNegative = 0.0
     popular_half_life_hours: Positive = 12.0
-    popular_window_days: PositiveInt = 30
+    popular_window_days: Days = 30
     popular_refresh_seconds: Positive = 600.0
 
-    active_days: PositiveInt = 30
+    active_days: Days = 30
     worker_processes: PositiveInt = 1
     worker_threads: PositiveInt = 4
 

@@ -21,6 +21,10 @@ LOOK_EVERY_SECONDS = 0.2
 app = command_app()
 
 
+def _nothing_to_check() -> None:
+    """Workers that others run are theirs to watch."""
+
+
 class FeedsMissing(ThreadsMlError):
     """The queue is empty and not every user has the feed that was asked for."""
 
@@ -48,8 +52,8 @@ async def _enqueue(days: int | None, data_dir: Path, *, everyone: bool, wait: bo
         if not wait:
             await _only_enqueue(bulk, within_days)
             return
-        async with _some_worker(bulk, settings, data_dir / "logs"):
-            await generate_with_progress(bulk, within_days)
+        async with _some_worker(bulk, settings, data_dir / "logs") as check:
+            await generate_with_progress(bulk, within_days, check)
 
 
 async def _only_enqueue(bulk: Bulk, within_days: int | None) -> None:
@@ -60,23 +64,26 @@ async def _only_enqueue(bulk: Bulk, within_days: int | None) -> None:
 
 
 @asynccontextmanager
-async def _some_worker(bulk: Bulk, settings: Settings, log_folder: Path) -> AsyncIterator[None]:
+async def _some_worker(bulk: Bulk, settings: Settings, log_folder: Path) -> AsyncIterator[Callable[[], None]]:
+    """Gives a check that raises when the worker that was started cannot run at all."""
     if await bulk.queue.workers_alive(Queue.FEEDS_BULK):
-        yield
+        yield _nothing_to_check
         return
     console.print("no worker-bulk lives: starting one until this is done")
-    async with run_worker(settings, Queue.FEEDS_BULK, log_folder):
-        yield
+    async with run_worker(settings, Queue.FEEDS_BULK, log_folder) as supervisor:
+        yield supervisor.check
 
 
-async def generate_with_progress(bulk: Bulk, within_days: int | None) -> BulkProgress:
+async def generate_with_progress(
+    bulk: Bulk, within_days: int | None, check: Callable[[], None] = _nothing_to_check
+) -> BulkProgress:
     """Enqueue and watch until the queue is empty; raises FeedsMissing when some users got no feed."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("feeds", total=None)
         request = await bulk.enqueue(within_days, _request_id(), lambda count: bar.update(task, total=count))
         bar.update(task, total=len(request.user_ids))
-        progress = await _until_over(bulk.follow, request, lambda done: bar.update(task, completed=done))
+        progress = await _until_over(bulk.follow, request, lambda done: bar.update(task, completed=done), check)
     if progress.done < progress.total:
         raise FeedsMissing(
             f"{progress.total - progress.done:,} of {progress.total:,} users got no feed: the workers' log says why"
@@ -85,8 +92,11 @@ async def generate_with_progress(bulk: Bulk, within_days: int | None) -> BulkPro
     return progress
 
 
-async def _until_over(follow: FollowBulk, request: BulkRequest, show: Callable[[int], None]) -> BulkProgress:
+async def _until_over(
+    follow: FollowBulk, request: BulkRequest, show: Callable[[int], None], check: Callable[[], None]
+) -> BulkProgress:
     while True:
+        check()
         progress = await follow(request)
         show(progress.done)
         if progress.is_over:

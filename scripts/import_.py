@@ -115,7 +115,14 @@ def _rejects_file(path: Path | None, source: Path) -> Iterator[TellOfRejected]:
     with written:
         writer = csv.writer(written)
         writer.writerow(field.name for field in fields(RejectedRow))
-        yield lambda rows: writer.writerows(map(astuple, rows))
+
+        def write(rows: Sequence[RejectedRow]) -> None:
+            try:
+                writer.writerows(map(astuple, rows))
+            except OSError as error:
+                raise InvalidInput(f"--rejects {path} cannot be written: {error.strerror}") from error
+
+        yield write
 
 
 def _said_of(report: ImportReport, first: RejectedRow, rejects: Path | None) -> str:

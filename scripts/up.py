@@ -40,6 +40,9 @@ FAKE_COUNT, FAKE_DAYS, FAKE_SEED = 5000, 30, 0
 READY_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.1
 
+# Never through a proxy: it is this machine that is asked.
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 app = command_app()
 
 
@@ -172,7 +175,7 @@ async def _until_ready(port: int) -> None:
 
 
 def _is_ready(port: int) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2) as answer:
+    with suppress(OSError), _DIRECTLY.open(f"http://127.0.0.1:{port}/ready", timeout=2) as answer:
         return bool(answer.status == 200)
     return False
 

@@ -77,7 +77,9 @@ async def start_missing_servers(
         servers.append(postgres)
     if with_redis and not settings.redis_url:
         valkey = await stack.enter_async_context(EmbeddedValkey(folder / "valkey"))
-        settings = msgspec.structs.replace(settings, redis_url=valkey.url(0), broker_url=valkey.url(1))
+        settings = msgspec.structs.replace(
+            settings, redis_url=valkey.url(0), broker_url=settings.broker_url or valkey.url(1)
+        )
         servers.append(valkey)
     for server in servers:
         await stack.enter_async_context(kept_running(server))
@@ -174,12 +176,12 @@ async def open_description(settings: Settings) -> AsyncIterator[DescribeService]
 
 
 @asynccontextmanager
-async def run_worker(settings: Settings, queue: Queue, log_folder: Path) -> AsyncIterator[None]:
+async def run_worker(settings: Settings, queue: Queue, log_folder: Path) -> AsyncIterator[ProcessSupervisor]:
     """Keep a worker for the queue running inside the block; its output goes to a file in the folder."""
     supervisor = ProcessSupervisor(log_folder, write_line=_show_nothing)
     await supervisor.start(worker_child(settings, queue))
     try:
-        yield
+        yield supervisor
     finally:
         await supervisor.stop()
 
@@ -203,10 +205,11 @@ def _show_nothing(name: str, line: str) -> None:
 def worker_child(settings: Settings, queue: Queue, processes: int | None = None) -> ChildProcess:
     """The worker process for a queue, with the servers that the settings name."""
     name = "worker" if queue is Queue.FEEDS else "worker-bulk"
+    nice = () if queue is Queue.FEEDS else ("nice", "-n", "10")
     count = ("--processes", str(processes)) if processes else ()
-    return ChildProcess(
-        name, (sys.executable, "-m", "worker", "--queue", queue.value, *count), env=server_environment(settings)
-    )
+    command = (*nice, sys.executable, "-m", "worker", "--queue", queue.value, *count)
+    # Longer than the worker's own drain: it has its pools to close after that.
+    return ChildProcess(name, command, env=server_environment(settings), stop_timeout_seconds=28.0)
 
 
 def server_environment(settings: Settings) -> dict[str, str]:

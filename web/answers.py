@@ -115,9 +115,11 @@ def page_body(page: FeedPage) -> PageBody:
 def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:
     """Callers may keep a fresh page for a minute at the most, a stale one not at all."""
     remaining = int((page.expires_at - now).total_seconds())
+    # Without a mark of its own a caller who asks again would never learn that the page has become stale.
+    mark = "-stale" if page.source is FeedSource.STALE else ""
     max_age = 0 if page.source is FeedSource.STALE else max(0, min(MAX_AGE_SECONDS, remaining))
     return {
-        Header.ETAG: f'W/"{page.order.epoch}-{page.order.generation}"',
+        Header.ETAG: f'W/"{page.order.epoch}-{page.order.generation}{mark}"',
         Header.CACHE_CONTROL: f"private, max-age={max_age}",
         Header.FEED_SOURCE: page.source.value,
     }

@@ -112,6 +112,10 @@ def _problem_answer(request: HttpRequest, exception: Exception) -> HTTPResponse:
 
 
 def _detail(request: HttpRequest, exception: Exception, kind: ProblemKind) -> str:
+    if isinstance(exception, Unavailable) and not isinstance(exception, NotReady):
+        # The driver's own words name hosts and users: they are for the log.
+        structlog.get_logger().warning("server_unavailable", path=request.path, reason=str(exception))
+        return "a server that is needed does not answer: try again soon"
     if kind is not FAULT:
         if isinstance(exception, sanic_errors.PayloadTooLarge):
             return f"a request has at most {MAX_BODY_BYTES} bytes of body and 8192 of headers"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from core.domain.job import Patience
 
 LONGEST_WAIT_SECONDS = 25
+# Matching takes time that grows with the square of the length; sensible preferences are short.
+LONGEST_HEADER = 256
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -48,7 +50,7 @@ def read_preferences(headers: Iterable[str]) -> Preferences:
 
 
 def _elements(headers: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for header in headers:
+    for header in (header for header in headers if len(header) <= LONGEST_HEADER):
         for element in _ELEMENT.findall(header):
             name, _, value = element.partition(";")[0].partition("=")
             yield name.strip().lower(), value.strip().strip('"')

@@ -6,7 +6,7 @@ import structlog
 from dramatiq import Broker, MessageProxy, Middleware
 from dramatiq.middleware import TimeLimitExceeded
 
-from core.domain.errors import ThreadsMlError
+from core.domain.errors import ThreadsMlError, Unavailable
 from core.domain.job import Queue
 from worker.lifespan import Lifespan, run_on_loop
 
@@ -48,6 +48,8 @@ class FinalFailure(Middleware):
 
 def _told(exception: BaseException) -> str:
     """What callers may know of it: the service's own errors are written for them, others are in the log."""
+    if isinstance(exception, Unavailable):
+        return "a server that is needed did not answer"
     if isinstance(exception, ThreadsMlError):
         return str(exception)
     if isinstance(exception, TimeLimitExceeded):

@@ -100,7 +100,7 @@ class RecommendPosts:
     async def _out_of_patience(
         self, request: FeedRequest, patience: Patience, found: FoundFeed | None, *, is_queued: bool
     ) -> FeedPage | Ticket:
-        if found is not None and not (is_queued and patience.respond_async):
+        if found is not None and not (is_queued and patience.respond_async and not patience.fallback):
             return page_of(found.feed, request, found.source)
         if patience.fallback or not is_queued:
             return self.offer_popular(request)

@@ -17,6 +17,7 @@ _COLUMNS = """
         array_position(array['{types}'], interaction_type::text)::int2 - 1 as type_code,
         extract(epoch from created_at)::float8 as created_at
     from user_interaction where interaction_type in ('{types_in}')
+        and user_id is not null and post_id is not null and created_at is not null
 """
 UNDEFINED_TABLE = "42P01"
 _NOW = "select extract(epoch from now())::float8"

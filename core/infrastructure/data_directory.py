@@ -78,10 +78,16 @@ class DataDirectory:
 
     def read_servers(self) -> RunningServers | None:
         """Where the running servers are; None when nobody holds the folder or the holder is still starting."""
-        if not self._lock_path.exists():
+        if not self._is_in_use_or_was():
             return None
         with self._open_lock() as lock:
             return None if lock.try_take() else self._servers_of(lock.read_pid())
+
+    def _is_in_use_or_was(self) -> bool:
+        try:
+            return self._lock_path.exists()
+        except OSError as error:
+            raise self._unusable(error) from error
 
     @contextlib.contextmanager
     def _open_lock(self) -> Iterator[PidLock]:

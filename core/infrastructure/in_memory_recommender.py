@@ -56,7 +56,7 @@ class InMemoryRecommender:
         """Rank with the model that is loaded at this moment, in a thread: the event loop stays free."""
         loaded = self._loaded
         if loaded.model is None:
-            return Ranking()
+            return Ranking(epoch=loaded.epoch)
         posts = await asyncio.to_thread(loaded.model.rank, history, limit)
         return Ranking(posts, loaded.version, loaded.epoch)
 
@@ -71,6 +71,8 @@ class InMemoryRecommender:
         try:
             self._loaded = await self._load(serving.model, serving)
         except ArtefactRefused as error:
+            # The epoch is followed all the same: feeds of an older one would lose to what is stored.
+            self._loaded = self._loaded._replace(epoch=serving.epoch)
             self._refuse(serving.model.version, error)
         else:
             self._refused = None
@@ -95,3 +97,5 @@ class InMemoryRecommender:
                 await self.follow_registry()
             except ThreadsMlError as error:
                 structlog.get_logger().warning("registry_not_read", error=str(error))
+            except Exception:  # whatever it was, the next champion must not be missed
+                structlog.get_logger().exception("registry_not_read")

@@ -11,6 +11,7 @@ TIMEOUT_SECONDS = 120.0
 
 _ACTIVE = """
     select user_id from user_interaction where interaction_type = any($1) and user_id is not null
+        and post_id is not null and created_at is not null
     group by user_id
     having count(distinct post_id) >= $2 and ($3::int is null or max(created_at) >= (
         select least(now() at time zone 'utc', max(created_at)) - make_interval(days => $3) from user_interaction

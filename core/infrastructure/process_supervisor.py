@@ -101,6 +101,10 @@ class ProcessSupervisor:
         finally:
             stopping.cancel()
             await self.stop()
+        self.check()
+
+    def check(self) -> None:
+        """Raise ChildMisconfigured if a child has turned out to be unable to run."""
         if self._failure is not None and self._failure.done():
             self._failure.result()
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
+from asyncpg import InterfaceError, PostgresError
 
 from core.domain.errors import ThreadsMlError
 from core.infrastructure.embedded_server import EmbeddedServer
@@ -43,7 +44,7 @@ async def _restart_whenever_it_ends(server: EmbeddedServer, leaving: asyncio.Eve
             return
         try:
             await server.start()
-        except ThreadsMlError as error:
+        except (ThreadsMlError, OSError, PostgresError, InterfaceError) as error:
             log.error("server_not_started", error=str(error))
 
 

@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-QUERIES_AT_ONCE = 256
-
 
 class Neighbours(NamedTuple):
     """The neighbours of one query, the most similar first, ties by row.
@@ -25,15 +23,10 @@ def top_neighbours(queries: csr_array, users: csr_array, k: int, excluded_rows: 
     queries: (q, posts) and users: (n, posts), both with rows of length 1; excluded_rows: (q,), the row of `users` that
     is the query's own, -1 for none. Each query's answer is the same whatever other queries are asked with it.
     """
-    found: list[Neighbours] = []
-    transposed = users.T.tocsr() if queries.shape[0] > QUERIES_AT_ONCE else users.T
-    for start in range(0, queries.shape[0], QUERIES_AT_ONCE):
-        similarities = (queries[start : start + QUERIES_AT_ONCE] @ transposed).tocsr()
-        for row in range(similarities.shape[0]):
-            first, last = similarities.indptr[row], similarities.indptr[row + 1]
-            rows, values = similarities.indices[first:last], similarities.data[first:last]
-            found.append(_best(rows, values, k, excluded_rows[start + row]))
-    return found
+    return [
+        _neighbours(queries[[place]].toarray()[0], users, k, excluded_row)
+        for place, excluded_row in enumerate(excluded_rows)
+    ]
 
 
 def top_ranked(rows: NDArray[np.int64], values: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
@@ -48,8 +41,11 @@ def top_ranked(rows: NDArray[np.int64], values: NDArray[np.float32], limit: int)
     return best
 
 
-def _best(rows: NDArray[np.int64], values: NDArray[np.float32], k: int, excluded_row: np.int64) -> Neighbours:
-    allowed = (rows != excluded_row) & (values > 0)
-    rows, values = rows[allowed], values[allowed]
-    best = top_ranked(rows, values, k)
-    return Neighbours(rows[best].astype(np.int64), np.minimum(values[best], np.float32(1)))
+def _neighbours(query: NDArray[np.float32], users: csr_array, k: int, excluded_row: np.int64) -> Neighbours:
+    """The users' matrix is walked as it lies: turned round it would be copied for every query."""
+    similarities = users @ query
+    if excluded_row >= 0:
+        similarities[excluded_row] = 0
+    rows = np.flatnonzero(similarities > 0)
+    best = rows[top_ranked(rows, similarities[rows], k)]
+    return Neighbours(best.astype(np.int64), np.minimum(similarities[best], np.float32(1)))

@@ -63,6 +63,11 @@ def test_a_broker_url_of_its_own_is_taken_as_it_is() -> None:
         ("LOG_LEVEL", "loud"),
         ("PORT", "70000"),
         ("DEBUG", "perhaps"),
+        ("RECOMMENDATION_MAX_AGE_HOURS", "inf"),
+        ("TICKET_TTL_SECONDS", "99999999999999"),
+        ("WEIGHT_VIEW", "nan"),
+        ("MODEL_VERSION", "v99999999999"),
+        ("POPULAR_WINDOW_DAYS", "99999999999"),
     ],
 )
 def test_a_wrong_value_is_told_in_one_line_that_names_the_variable(name: str, value: str) -> None:

@@ -57,3 +57,7 @@ def test_only_what_the_answer_follows_counts_as_applied() -> None:
     assert everything.applied(accepted=True) == "wait=5, respond-async"
     assert everything.applied(popular=True) == "wait=5, fallback"
     assert Preferences().applied(accepted=True, popular=True) == ""
+
+
+def test_a_header_too_long_to_be_sensible_is_ignored() -> None:
+    assert read_preferences(["fallback, " + '"' * 8000]) == Preferences()

@@ -67,7 +67,7 @@ def run(broker: StubBroker, error: BaseException | None, queue: Queue = Queue.FE
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (ArchiveUnavailable("Postgres does not answer: refused"), "Postgres does not answer: refused"),
+        (ArchiveUnavailable("Postgres does not answer: refused"), "a server that is needed did not answer"),
         (TimeLimitExceeded(), "generating the feed took too long"),
         (ValueError("select secret from"), "generating the feed failed: ValueError"),
     ],

@@ -98,6 +98,25 @@ async def test_a_table_with_time_zones_is_read_the_same(migrated_database_url: s
     assert aware.data_up_to == naive.data_up_to
 
 
+async def test_rows_of_an_adopted_table_that_lack_something_are_passed_over(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    await add(migrated_database_url, rows((ANNA, POSTS[0], "like"), (BEN, POSTS[1], "like")))
+    connection = await asyncpg.connect(migrated_database_url)
+    for column in ("user_id", "post_id", "created_at"):
+        await connection.execute(f"alter table user_interaction alter column {column} drop not null")
+        whole = {"user_id": CLEO, "post_id": POSTS[2], "created_at": NOW}
+        await connection.execute(
+            "insert into user_interaction (user_id, post_id, created_at, interaction_type) values ($1, $2, $3, 'like')",
+            *(whole | {column: None}).values(),
+        )
+    await connection.close()
+
+    trained = await training(migrated_database_url, tmp_path).train()
+
+    assert (trained.interaction_count, trained.user_count, trained.post_count) == (2, 2, 2)
+
+
 async def test_an_unreachable_database_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ArchiveUnavailable, match=r"^[^\n]*refused[^\n]*$"):
         await training("postgresql://nobody@127.0.0.1:1/none", tmp_path).train()

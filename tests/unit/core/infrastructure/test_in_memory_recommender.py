@@ -88,7 +88,7 @@ async def test_a_refused_model_leaves_the_old_one_and_is_logged_once(
             await recommender.follow_registry()
         ranking = await recommender.rank(ASKING, 10)
 
-    assert (ranking.model_version, ranking.epoch) == ("collaborative_filtering_v1", 1)
+    assert (ranking.model_version, ranking.epoch) == ("collaborative_filtering_v1", 2)
     assert [log["event"] for log in logs] == ["model_refused"]
 
 

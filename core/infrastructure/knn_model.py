@@ -1,6 +1,6 @@
 """A user-kNN model at work on live histories, and the arrays it is kept in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,10 @@ from core.recommender.user_knn import UserKNN
 
 SECONDS_PER_HOUR = 3600
 _KINDS = tuple(InteractionType)
+_CODES = {kind: code for code, kind in enumerate(_KINDS)}
+
+RankedIds = tuple[tuple[UUID, float], ...]
+"""Posts with raw scores, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +49,30 @@ class KnnModel:
         self.post_keys = post_keys
         self.weighing = weighing
 
-    def rank(self, history: History, limit: int) -> tuple[tuple[UUID, float], ...]:
+    def rank(self, history: History, limit: int) -> RankedIds:
         """The best posts for the live history, with raw scores; the posts of the history are not among them."""
-        rows = _rows_of(self.post_keys, (interaction.post_id for interaction in history.interactions))
-        query = self._query(history, rows)
-        if not query.nnz:
-            return ()
-        own_row = _rows_of(self.user_keys, [history.user_id])
-        (ranked,) = self.algorithm.recommend(query, own_row, [np.unique(rows[rows >= 0])], limit)
-        ids = (UUID(bytes=bytes(key)) for key in _raw(self.post_keys[ranked.rows]))
-        return tuple(zip(ids, ranked.scores.tolist(), strict=True))
+        (ranked,) = self.rank_many([history], limit)
+        return ranked
+
+    def rank_many(self, histories: Sequence[History], limit: int, threads: int = 1) -> list[RankedIds]:
+        """The same for many histories, to the bit."""
+        owners = np.repeat(np.arange(len(histories)), [len(history.interactions) for history in histories])
+        acts = [interaction for history in histories for interaction in history.interactions]
+        rows = _rows_of(self.post_keys, [act.post_id for act in acts])
+        known, shape = rows >= 0, (len(histories), len(self.post_keys))
+        weights = self._weights_of(histories)
+        queries = user_item_matrix(owners[known], rows[known], weights[known], shape)
+        seen = user_item_matrix(owners[known], rows[known], np.ones(int(known.sum())), shape)
+        own_rows = _rows_of(self.user_keys, [history.user_id for history in histories])
+        ranked = self.algorithm.recommend(queries, own_rows, seen, limit, threads)
+        return [self._identified(found, scores) for found, scores in zip(*ranked, strict=True)]
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything the model is, as numeric arrays by name."""
-        weights = self.algorithm.weights_
         return {
+            **self.algorithm.to_arrays(),
             "user_keys": _raw(self.user_keys),
             "post_keys": _raw(self.post_keys),
-            "indptr": weights.indptr,
-            "indices": weights.indices,
-            "weights": weights.data,
-            "normalised": self.algorithm.normalised_.data,
-            "n_neighbors": np.array([self.algorithm.n_neighbors]),
             "type_weights": self.weighing.type_weights(),
             "half_life_hours": np.array([self.weighing.half_life_hours]),
         }
@@ -76,29 +82,34 @@ class KnnModel:
         """The model again, on these very arrays. Raises ArtefactRefused when they are not such a model."""
         try:
             user_keys, post_keys = (_keys(arrays[name]) for name in ("user_keys", "post_keys"))
-            shape = (len(user_keys), len(post_keys))
-            layout = arrays["indices"], arrays["indptr"]
-            algorithm = UserKNN(n_neighbors=int(arrays["n_neighbors"][0]))
-            algorithm.weights_ = csr_array((arrays["weights"], *layout), shape=shape, copy=False)
-            algorithm.normalised_ = csr_array((arrays["normalised"], *layout), shape=shape, copy=False)
+            algorithm = _algorithm(arrays, len(user_keys), len(post_keys))
             by_type = InteractionWeights(*(float(weight) for weight in arrays["type_weights"]))
             return cls(algorithm, user_keys, post_keys, Weighing(by_type, float(arrays["half_life_hours"][0])))
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise ArtefactRefused(f"the model file is not a user-kNN model: {error}") from error
 
-    def _query(self, history: History, rows: NDArray[np.int64]) -> csr_array:
-        known = rows >= 0
-        interactions = history.interactions
-        codes = np.array([_KINDS.index(interaction.type) for interaction in interactions], dtype=np.int64)
-        ages = np.array(
-            [
-                (history.data_now - interaction.created_at).total_seconds() / SECONDS_PER_HOUR
-                for interaction in interactions
-            ]
-        )
-        weights = decayed_weights(self.weighing.type_weights()[codes], ages, self.weighing.half_life_hours)
-        own = np.zeros(int(known.sum()), dtype=np.int64)
-        return user_item_matrix(own, rows[known], weights[known], (1, len(self.post_keys)))
+    def _weights_of(self, histories: Sequence[History]) -> NDArray[np.float64]:
+        """Shape (all interactions,): what each counts at its history's data-now."""
+        codes, ages = [], []
+        for history in histories:
+            for interaction in history.interactions:
+                codes.append(_CODES[interaction.type])
+                ages.append((history.data_now - interaction.created_at).total_seconds() / SECONDS_PER_HOUR)
+        by_type = self.weighing.type_weights()[np.array(codes, dtype=np.int64)]
+        return decayed_weights(by_type, np.array(ages, dtype=np.float64), self.weighing.half_life_hours)
+
+    def _identified(self, rows: NDArray[np.int32], scores: NDArray[np.float32]) -> RankedIds:
+        found = rows[rows >= 0]
+        ids = (UUID(bytes=bytes(key)) for key in _raw(self.post_keys[found]))
+        return tuple(zip(ids, scores[: len(found)].tolist(), strict=True))
+
+
+def _algorithm(arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> UserKNN:
+    if "indptr" not in arrays:
+        return UserKNN.from_arrays(arrays, users, posts)
+    # Models registered before there was an index hold the matrix alone.
+    matrix = csr_array((arrays["weights"], arrays["indices"], arrays["indptr"]), shape=(users, posts))
+    return UserKNN(n_neighbors=int(arrays["n_neighbors"][0])).fit(matrix)
 
 
 def _keys(raw: NDArray[Any]) -> NDArray[np.bytes_]:
@@ -113,7 +124,7 @@ def _raw(keys: NDArray[np.bytes_]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(keys).view(np.uint8).reshape(-1, 16)
 
 
-def _rows_of(keys: NDArray[np.bytes_], ids: Iterable[UUID]) -> NDArray[np.int64]:
+def _rows_of(keys: NDArray[np.bytes_], ids: Sequence[UUID]) -> NDArray[np.int64]:
     """The place of each id among the sorted keys, -1 for those that are not there."""
     wanted = np.array([one.bytes for one in ids], dtype="S16")
     if not len(keys):

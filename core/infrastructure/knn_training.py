@@ -42,7 +42,7 @@ class KnnTraining:
 
     def _described(self, path: Path, columns: InteractionColumns, model: KnnModel) -> TrainedModel:
         users, posts = len(model.user_keys), len(model.post_keys)
-        pairs = model.algorithm.weights_.nnz
+        pairs = len(model.algorithm.weights_.columns)
         return TrainedModel(
             path=path,
             algorithm=ALGORITHM,

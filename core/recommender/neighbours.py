@@ -1,51 +1,136 @@
-"""The k most similar users: the one place where all users meet all users."""
+"""The k most similar rows for each query: the one place where all users meet all users, or all posts all posts."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from core.recommender.inverted_index import InvertedIndex, SparseRows, inverted_index, sparse_rows
+from core.recommender.neighbour_kernels import nearest, unpacked, within_budget
+from core.recommender.normalisation import l2_normalised
+from core.recommender.reused_buffers import zeros_reused
+
+QUERIES_AT_ONCE = 512
+"""Threads take so many at a time: few enough to end together, enough to be worth the call."""
+
 
 class Neighbours(NamedTuple):
-    """The neighbours of one query, the most similar first, ties by row.
+    """The neighbours of q queries, the most similar first, ties by row; -1 and 0 where there are fewer than k.
 
-    rows: shape (m,), int64, m <= k; similarities: shape (m,), float32, cosines in (0, 1].
+    rows: shape (q, k), int32; similarities: shape (q, k), float32, cosines in (0, 1].
     """
 
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int32]
     similarities: NDArray[np.float32]
 
 
-def top_neighbours(queries: csr_array, users: csr_array, k: int, excluded_rows: NDArray[np.int64]) -> list[Neighbours]:
-    """The k users with the highest cosine to each query, those with a positive one only.
+def top_neighbours(
+    queries: csr_array, index: InvertedIndex, k: int, excluded_rows: NDArray[np.int64], threads: int = 1
+) -> Neighbours:
+    """The rows with the highest cosine to each query, those with a positive one only.
 
-    queries: (q, posts) and users: (n, posts), both with rows of length 1; excluded_rows: (q,), the row of `users` that
-    is the query's own, -1 for none. Each query's answer is the same whatever other queries are asked with it.
+    queries: CSR (q, columns), float32, rows of length 1; index: of rows of length 1 with the same columns; k: at least
+    1, no more than the rows there are are given; excluded_rows: (q,), the row that is the query's own, -1 for none.
+    Each query's answer is the same to the bit whatever other queries are asked with it, and with any number of threads.
+    Raises ValueError for queries of another shape.
     """
-    return [
-        _neighbours(queries[[place]].toarray()[0], users, k, excluded_row)
-        for place, excluded_row in enumerate(excluded_rows)
-    ]
+    check_queries(queries, index, k, excluded_rows)
+    width = min(k, max(1, index.row_count))
+    return found_by(finder(sparse_rows(queries), index, width, excluded_rows), queries.shape[0], width, threads)
 
 
-def top_ranked(rows: NDArray[np.int64], values: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
-    """Positions of the `limit` highest values, the highest first, ties by row. rows, values: shape (n,)."""
-    if len(values) > limit:
-        threshold = np.partition(values, len(values) - limit)[len(values) - limit]
-        candidates = np.flatnonzero(values >= threshold)
-    else:
-        candidates = np.arange(len(values))
-    order = np.lexsort((rows[candidates], -values[candidates]))[:limit]
-    best: NDArray[np.int64] = candidates[order]
-    return best
+def cosine_neighbours(matrix: csr_array, k: int, threads: int = 1) -> Neighbours:
+    """The k most similar other rows of each row: of the user-item matrix similar users, of its transpose similar posts.
+
+    matrix: CSR (rows, columns), float32, finite weights that are not negative.
+    """
+    normalised = l2_normalised(matrix)
+    own_rows = np.arange(matrix.shape[0], dtype=np.int64)
+    return top_neighbours(normalised, inverted_index(normalised), k, own_rows, threads)
 
 
-def _neighbours(query: NDArray[np.float32], users: csr_array, k: int, excluded_row: np.int64) -> Neighbours:
-    """The users' matrix is walked as it lies: turned round it would be copied for every query."""
-    similarities = users @ query
-    if excluded_row >= 0:
-        similarities[excluded_row] = 0
-    rows = np.flatnonzero(similarities > 0)
-    best = rows[top_ranked(rows, similarities[rows], k)]
-    return Neighbours(best.astype(np.int64), np.minimum(similarities[best], np.float32(1)))
+Find = Callable[[int, int], Neighbours]
+
+ALL_WHOLE = np.empty(0, dtype=np.uint32)
+
+
+class Budget(NamedTuple):
+    """A bound for the work on one query: the columns with the shortest lists are met first, while it lasts.
+
+    additions: at least 1; list_lengths: (columns,), int64, those of the index.
+    """
+
+    additions: int
+    list_lengths: NDArray[np.int64]
+
+
+def finder(
+    queries: SparseRows, index: InvertedIndex, k: int, excluded_rows: NDArray[np.int64], budget: Budget | None = None
+) -> Find:
+    """A function that finds the k neighbours of the queries first up to last; not bounded without a budget."""
+
+    def find(first: int, last: int) -> Neighbours:
+        best = np.zeros((last - first, k), dtype=np.uint64)
+        with zeros_reused("sums", index.block_rows) as sums:
+            if budget is None:
+                nearest(first, last, *queries, ALL_WHOLE, excluded_rows, *index, sums, best)
+            else:
+                met, shares = _met_within(budget, queries, first, last)
+                nearest(0, last - first, *met, shares, excluded_rows[first:last], *index, sums, best)
+        rows, cosines = unpacked(best)
+        # Rounding may lift a cosine above 1.
+        return Neighbours(rows, np.minimum(cosines, np.float32(1)))
+
+    return find
+
+
+def _met_within(budget: Budget, queries: SparseRows, first: int, last: int) -> tuple[SparseRows, NDArray[np.uint32]]:
+    """The queries first up to last with those of their columns for which the budget lasts, and the shares of these."""
+    size = int(queries.starts[last] - queries.starts[first])
+    met = SparseRows(np.zeros(last - first + 1, np.int64), np.empty(size, np.int32), np.empty(size, np.float32))
+    shares = np.empty(size, dtype=np.uint32)
+    within_budget(first, last, *queries, budget.list_lengths, budget.additions, *met, shares)
+    return met, shares
+
+
+def found_by(find: Find, count: int, k: int, threads: int) -> Neighbours:
+    """The neighbours of `count` queries, found some at a time."""
+    found = Neighbours(np.empty((count, k), dtype=np.int32), np.empty((count, k), dtype=np.float32))
+
+    def find_some(first: int, last: int) -> None:
+        found.rows[first:last], found.similarities[first:last] = find(first, last)
+
+    in_threads(find_some, count, threads)
+    return found
+
+
+def in_threads(work: Callable[[int, int], None], count: int, threads: int) -> None:
+    """Call work(first, last) for the queries from 0 to count, some at a time, in that many threads."""
+    if threads < 1:
+        raise ValueError(f"there must be at least 1 thread, not {threads}")
+    if threads == 1 or count <= 1:
+        for first, last in _portions(count, threads):
+            work(first, last)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work, first, last) for first, last in _portions(count, threads)]:
+            done.result()
+
+
+def check_queries(queries: csr_array, index: InvertedIndex, k: int, excluded_rows: NDArray[np.int64]) -> None:
+    """Raise ValueError for what the kernels, which check nothing, could not bear."""
+    columns = index.columns
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    if queries.shape[1] != columns:
+        raise ValueError(f"the queries have {queries.shape[1]} columns where the index has {columns}")
+    if excluded_rows.shape != (queries.shape[0],):
+        raise ValueError(f"{queries.shape[0]} queries need as many excluded rows, not {excluded_rows.shape}")
+
+
+def _portions(count: int, threads: int) -> Iterator[tuple[int, int]]:
+    size = max(1, min(QUERIES_AT_ONCE, -(-count // threads)))
+    return ((first, min(count, first + size)) for first in range(0, count, size))

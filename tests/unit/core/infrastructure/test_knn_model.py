@@ -104,6 +104,23 @@ def test_a_saved_and_loaded_model_gives_the_same_answer(tmp_path: Path) -> None:
             assert loaded.rank(history(user, [post_id]), 10) == MODEL.rank(history(user, [post_id]), 10)
 
 
+def test_a_model_that_was_registered_without_an_index_still_serves() -> None:
+    arrays = MODEL.to_arrays()
+    matrix = {"indptr": arrays["starts"], "indices": arrays["columns"], "weights": arrays["values"]}
+    kept = {name: arrays[name] for name in ("user_keys", "post_keys", "n_neighbors", "type_weights", "half_life_hours")}
+
+    loaded = KnnModel.from_arrays(matrix | kept)
+
+    assert loaded.rank(history(USERS[3], [POSTS[0]]), 10) == MODEL.rank(history(USERS[3], [POSTS[0]]), 10)
+
+
+def test_many_histories_are_ranked_like_each_alone() -> None:
+    histories = [history(user, [post]) for user in USERS for post in POSTS] + [history(USERS[0], [])]
+
+    assert MODEL.rank_many(histories, 4, threads=2) == [MODEL.rank(one, 4) for one in histories]
+    assert MODEL.rank_many([], 4) == []
+
+
 @pytest.mark.parametrize("missing", sorted(MODEL.to_arrays()))
 def test_arrays_that_are_not_such_a_model_are_refused(missing: str) -> None:
     arrays = MODEL.to_arrays()

@@ -9,7 +9,6 @@ from scipy.sparse import csr_array, random_array
 from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
 
-from core.recommender.interaction_matrix import l2_normalised
 from core.recommender.user_knn import RankedPosts, UserKNN
 
 NOBODY = np.array([-1])
@@ -26,7 +25,9 @@ def seen_by(matrix: csr_array, user: int) -> NDArray[np.int64]:
 
 
 def recommend_to(model: UserKNN, matrix: csr_array, user: int, limit: int) -> RankedPosts:
-    return model.recommend(matrix[[user]], np.array([user]), [seen_by(matrix, user)], limit)[0]
+    ranked = model.recommend(matrix[[user]], np.array([user]), matrix[[user]], limit)
+    there = ranked.rows[0] >= 0
+    return RankedPosts(ranked.rows[0][there], ranked.scores[0][there])
 
 
 def plain_votes(matrix: csr_array, user: int, k: int) -> NDArray[np.float64]:
@@ -82,12 +83,12 @@ def test_lists_are_sorted_finite_within_the_limit_and_hold_nothing_seen(
 def test_asking_alone_or_among_others_gives_the_same_bits() -> None:
     matrix = taste(300, 80, seed=5)
     model = UserKNN(n_neighbors=20).fit(matrix)
-    everyone = model.recommend(matrix, np.arange(300), [seen_by(matrix, user) for user in range(300)], 30)
+    everyone = model.recommend(matrix, np.arange(300), matrix, 30, threads=2)
 
     for user in (0, 7, 299):
-        alone = recommend_to(model, matrix, user, 30)
-        assert (alone.rows == everyone[user].rows).all()
-        assert (alone.scores == everyone[user].scores).all()
+        alone = model.recommend(matrix[[user]], np.array([user]), matrix[[user]], 30)
+        assert (alone.rows[0] == everyone.rows[user]).all()
+        assert (alone.scores[0] == everyone.scores[user]).all()
 
 
 def test_ties_go_by_row() -> None:
@@ -102,20 +103,56 @@ def test_the_users_own_trained_row_is_never_a_neighbour_but_a_twins_is() -> None
     matrix = csr_array(np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1]], dtype=np.float32))
     model = UserKNN(n_neighbors=5).fit(matrix)
 
-    as_trained_user = model.kneighbors(matrix[[0]], np.array([0]))[0]
-    as_newcomer = model.kneighbors(matrix[[0]], NOBODY)[0]
+    as_trained_user = model.kneighbors(matrix[[0]], np.array([0]))
+    as_newcomer = model.kneighbors(matrix[[0]], NOBODY)
 
-    assert as_trained_user.rows.tolist() == [1, 2]
-    assert as_newcomer.rows.tolist() == [0, 1, 2]
+    assert as_trained_user.rows.tolist() == [[1, 2, -1]]
+    assert as_newcomer.rows.tolist() == [[0, 1, 2]]
 
 
-def test_neighbours_are_more_similar_the_earlier_and_never_above_one() -> None:
-    matrix = taste(50, 30, seed=9)
-    model = UserKNN(n_neighbors=10).fit(matrix)
+def bounded(additions: int) -> UserKNN:
+    return UserKNN(n_neighbors=10, additions=additions)
 
-    for neighbours in model.kneighbors(matrix, np.arange(50)):
-        assert (np.diff(neighbours.similarities) <= 0).all()
-        assert ((neighbours.similarities > 0) & (neighbours.similarities <= 1)).all()
+
+def test_a_budget_that_is_never_used_up_gives_the_exact_answer() -> None:
+    matrix = taste(200, 50, seed=6)
+    own_rows = np.arange(200)
+
+    exact, generous = UserKNN(n_neighbors=10).fit(matrix), bounded(200 * 50).fit(matrix)
+
+    assert (generous.kneighbors(matrix, own_rows).rows == exact.kneighbors(matrix, own_rows).rows).all()
+
+
+def test_a_small_budget_goes_to_the_posts_that_the_fewest_users_have() -> None:
+    # Post 0 is everybody's, post 1 is shared with user 4 alone: the budget lasts for the latter.
+    matrix = csr_array(np.array([[1, 1], [1, 0], [1, 0], [1, 0], [0, 1]], dtype=np.float32))
+
+    found = bounded(2).fit(matrix).kneighbors(matrix[[0]], np.array([0]))
+
+    assert found.rows[0].tolist() == [4, -1, -1, -1, -1]
+
+
+def test_a_user_of_one_very_popular_post_still_has_neighbours() -> None:
+    matrix = csr_array(np.ones((1000, 1), dtype=np.float32))
+
+    found = bounded(100).fit(matrix).kneighbors(matrix[[0]], np.array([0]))
+
+    assert (found.rows[0] >= 0).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**16), st.integers(1, 400))
+def test_bounded_similarities_are_never_above_the_cosine_and_as_deterministic(seed: int, additions: int) -> None:
+    matrix = taste(60, 25, seed)
+    rows = matrix.toarray() / np.maximum(np.linalg.norm(matrix.toarray(), axis=1, keepdims=True), 1e-9)
+    model = bounded(additions).fit(matrix)
+
+    found, again = (model.kneighbors(matrix, np.arange(60), threads) for threads in (1, 3))
+
+    cosines = np.take_along_axis(rows @ rows.T, np.maximum(found.rows, 0), axis=1)
+    assert (found.similarities <= cosines + 1e-5).all()
+    assert (found.rows == again.rows).all()
+    assert (found.similarities == again.similarities).all()
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (1, 1), (1, 5), (5, 1)])
@@ -123,22 +160,68 @@ def test_tiny_and_empty_matrices_give_empty_lists(shape: tuple[int, int]) -> Non
     matrix = csr_array(np.ones(shape, dtype=np.float32))
     model = UserKNN().fit(matrix)
 
-    ranked = model.recommend(csr_array((1, shape[1]), dtype=np.float32), NOBODY, [np.empty(0, dtype=np.int64)], 5)
-
-    assert ranked[0].rows.size == 0
+    for query in (np.zeros, np.ones):
+        asked = csr_array(query((1, shape[1]), dtype=np.float32))
+        ranked = model.recommend(asked, NOBODY, asked, 5)
+        assert (ranked.rows == -1).all()
 
 
 def test_it_keeps_scikit_learns_conventions() -> None:
     model = UserKNN(n_neighbors=7)
 
-    assert model.get_params() == {"n_neighbors": 7}
+    assert model.get_params() == {"n_neighbors": 7, "additions": 0}
     assert clone(model).n_neighbors == 7
     assert model.fit(taste(5, 5, seed=1)) is model
-    np.testing.assert_allclose(model.normalised_.toarray(), l2_normalised(model.weights_).toarray())
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 30), st.integers(1, 20), st.integers(0, 2**16), st.sampled_from([0, 25]))
+def test_taken_apart_and_put_together_again_it_gives_the_same_bits(
+    users: int, posts: int, seed: int, additions: int
+) -> None:
+    matrix = taste(users, posts, seed)
+    model = UserKNN(n_neighbors=5, additions=additions).fit(matrix)
+
+    restored = UserKNN.from_arrays(model.to_arrays(), users, posts)
+
+    one, other = (either.recommend(matrix, np.arange(users), matrix, 10) for either in (model, restored))
+    assert restored.get_params() == model.get_params()
+    assert (one.rows == other.rows).all()
+    assert (one.scores == other.scores).all()
+
+
+def test_pairs_that_come_twice_are_summed_and_zeros_are_left_out() -> None:
+    twice = csr_array((np.array([1, 2, 0], dtype=np.float32), [0, 0, 1], [0, 3, 3]), shape=(2, 2))
+    other = csr_array(np.array([[3, 0], [0, 0]], dtype=np.float32))
+
+    learned, due = UserKNN().fit(twice).to_arrays(), UserKNN().fit(other).to_arrays()
+
+    assert all((learned[name] == due[name]).all() for name in due)
 
 
 def test_wrong_parameters_and_weights_are_refused_with_the_rule() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         UserKNN(n_neighbors=0).fit(taste(3, 3, seed=1))
-    with pytest.raises(ValueError, match="finite weights"):
-        UserKNN().fit(csr_array(np.array([[1.0, np.nan]], dtype=np.float32)))
+    with pytest.raises(ValueError, match="additions must not be negative"):
+        bounded(-1).fit(taste(3, 3, seed=1))
+    model = UserKNN().fit(taste(3, 3, seed=1))
+    for weight in (np.nan, np.inf, -1.0):
+        wrong = csr_array(np.array([[1.0, weight, 0]], dtype=np.float32))
+        with pytest.raises(ValueError, match="the user-item matrix must hold finite weights"):
+            UserKNN().fit(wrong)
+        with pytest.raises(ValueError, match="the queries must hold finite weights"):
+            model.recommend(wrong, NOBODY, wrong, 5)
+    with pytest.raises(ValueError, match="votes would not stay finite"):
+        UserKNN(n_neighbors=50).fit(csr_array(np.full((2, 2), 1e37, dtype=np.float32)))
+    with pytest.raises(ValueError, match="limit must be at least 1, not 0"):
+        model.recommend(taste(1, 3, seed=1), NOBODY, taste(1, 3, seed=1), 0)
+    with pytest.raises(ValueError, match="seen posts have the shape"):
+        model.recommend(taste(1, 3, seed=1), NOBODY, taste(1, 2, seed=1), 5)
+
+
+def test_queries_whose_columns_lie_outside_are_refused() -> None:
+    outside = csr_array((np.ones(1, dtype=np.float32), [0], [0, 1]), shape=(1, 3))
+    outside.indices[0] = 9
+
+    with pytest.raises(ValueError, match=r"indices must be|index"):
+        UserKNN().fit(taste(3, 3, seed=1)).kneighbors(outside, NOBODY)

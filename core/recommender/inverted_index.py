@@ -1,0 +1,158 @@
+"""The inverted lists of a sparse matrix: for each column the rows that have it, cut into blocks of rows."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from core.recommender.compiled import arrays_of, compiled, outputs_of
+
+LANES = 512
+"""Rows of a block lie in lanes: row r in lane r modulo 512. Block sizes are multiples of it."""
+
+MOST_BLOCK_ROWS = 65_536
+"""A block's sums (4 bytes each) stay in the second-level cache of common processors, its row numbers fit 16 bits."""
+
+MOST_ENTRIES = 2**32 - 1
+MOST_ROWS = 2**31 - 1
+
+
+class SparseRows(NamedTuple):
+    """The rows of a CSR matrix: those of row r are starts[r] up to starts[r + 1] of `columns` and `values`.
+
+    starts: (rows + 1,), int64; columns: (entries,), int32; values: (entries,), float32.
+    """
+
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+
+class InvertedIndex(NamedTuple):
+    """The entries of column c in block b are those from starts[c * blocks + b] up to the next start.
+
+    starts: (columns * blocks + 1,), uint32; local_rows: (entries,), uint16, rows counted from the block's first one,
+    rising within a block; values: (entries,), float32; row_count: rows of the matrix; block_rows: rows in each block
+    but the last, a multiple of LANES.
+    """
+
+    starts: NDArray[np.uint32]
+    local_rows: NDArray[np.uint16]
+    values: NDArray[np.float32]
+    row_count: int
+    block_rows: int
+
+    @property
+    def blocks(self) -> int:
+        """Into how many blocks the rows are cut."""
+        return _blocks(self.row_count, self.block_rows)
+
+    @property
+    def columns(self) -> int:
+        """How many columns the matrix has."""
+        return (len(self.starts) - 1) // self.blocks
+
+    @property
+    def list_lengths(self) -> NDArray[np.int64]:
+        """(columns,): in how many rows each column is."""
+        ends: NDArray[np.int64] = self.starts[:: self.blocks].astype(np.int64)
+        return ends[1:] - ends[:-1]
+
+
+def inverted_index(matrix: csr_array) -> InvertedIndex:
+    """The lists of a matrix: CSR (rows, columns), float32. Raises ValueError for more than 32 bits can number."""
+    row_starts, columns, values = sparse_rows(matrix)
+    rows, width = matrix.shape
+    block_rows = _block_rows(rows)
+    blocks = _blocks(rows, block_rows)
+    starts = np.zeros(width * blocks + 1, dtype=np.uint32)
+    local_rows, list_values = np.empty(len(values), dtype=np.uint16), np.empty(len(values), dtype=np.float32)
+    _fill_lists(row_starts, columns, values, blocks, block_rows, starts, local_rows, list_values)
+    return InvertedIndex(starts, local_rows, list_values, rows, block_rows)
+
+
+def sparse_rows(matrix: csr_array) -> SparseRows:
+    """A CSR matrix as kernels take it, without a copy where its types allow. Raises ValueError as `inverted_index`."""
+    if matrix.nnz > MOST_ENTRIES or max(matrix.shape) > MOST_ROWS:
+        raise ValueError(
+            f"a matrix of {matrix.shape[0]:,} x {matrix.shape[1]:,} with {matrix.nnz:,} entries is too large: at most "
+            f"{MOST_ROWS:,} rows and columns and {MOST_ENTRIES:,} entries can be numbered"
+        )
+    return SparseRows(
+        matrix.indptr.astype(np.int64, copy=False),
+        matrix.indices.astype(np.int32, copy=False),
+        matrix.data.astype(np.float32, copy=False),
+    )
+
+
+def check_rows(rows: SparseRows, count: int, width: int) -> None:
+    """Raise ValueError unless these are `count` rows of `width` columns: kernels do not look where they read."""
+    starts, columns, values = rows
+    _check_types(rows, (np.int64, np.int32, np.float32))
+    _check(len(starts) == count + 1 and starts[0] == 0 and starts[-1] == len(columns) == len(values), "row starts")
+    _check(bool((np.diff(starts) >= 0).all()), "row starts")
+    _check(not len(columns) or (columns.min() >= 0 and columns.max() < width), "columns")
+
+
+def check_index(index: InvertedIndex, count: int, width: int) -> None:
+    """Raise ValueError unless this is the index of `count` rows of `width` columns."""
+    starts, local_rows, values, row_count, block_rows = index
+    _check_types(index[:3], (np.uint32, np.uint16, np.float32))
+    _check(row_count == count and block_rows == _block_rows(count), "blocks")
+    _check(len(starts) == width * index.blocks + 1, "list starts")
+    _check(starts[0] == 0 and starts[-1] == len(local_rows) == len(values), "list starts")
+    _check(bool((starts[1:] >= starts[:-1]).all()), "list starts")
+    _check(not len(local_rows) or local_rows.max() < block_rows, "rows")
+
+
+def _check_types(arrays: Sequence[NDArray[Any]], types_due: Sequence[Any]) -> None:
+    for array, due in zip(arrays, types_due, strict=True):
+        _check(array.dtype == due and array.flags.c_contiguous, "arrays")
+
+
+def _check(right: bool, what: str) -> None:
+    if not right:
+        raise ValueError(f"its {what} do not fit together")
+
+
+def _block_rows(rows: int) -> int:
+    blocks = max(1, -(-rows // MOST_BLOCK_ROWS))
+    lane_rows = -(-rows // (blocks * LANES))
+    return max(1, lane_rows) * LANES
+
+
+def _blocks(rows: int, block_rows: int) -> int:
+    return max(1, -(-rows // block_rows))
+
+
+@compiled(
+    types.void, arrays_of(types.int64), arrays_of(types.int32), arrays_of(types.float32), types.int64, types.int64,
+    outputs_of(types.uint32), outputs_of(types.uint16), outputs_of(types.float32),
+)  # fmt: skip
+def _fill_lists(
+    row_starts: Any, columns: Any, values: Any, blocks: int, block_rows: int, starts: Any, local_rows: Any,
+    list_values: Any,
+) -> None:  # fmt: skip
+    """A counting sort by column and block. starts: all 0 before."""
+    rows = len(row_starts) - 1
+    for row in range(rows):
+        for entry in range(row_starts[row], row_starts[row + 1]):
+            starts[columns[entry] * blocks + row // block_rows] += 1
+    total = np.uint32(0)
+    for place in range(len(starts)):
+        count = starts[place]
+        starts[place] = total
+        total += count
+    # Each start moves to its list's end, which is where the next one begins: at last all move on by one place.
+    for row in range(rows):
+        for entry in range(row_starts[row], row_starts[row + 1]):
+            place = columns[entry] * blocks + row // block_rows
+            local_rows[starts[place]] = row % block_rows
+            list_values[starts[place]] = values[entry]
+            starts[place] += 1
+    for place in range(len(starts) - 1, 0, -1):
+        starts[place] = starts[place - 1]
+    starts[0] = 0

@@ -1,0 +1,335 @@
+"""Kernels: queries meet the inverted lists, the best rows are kept, and what those rows hold is voted on.
+
+A key is one unsigned 64-bit number for a value and its row: the bits of the positive float32 above, the complement of
+the row below. The higher key is the higher value, or the lower row among equals, so that no two keys are equal and the
+best k do not depend on the order in which rows are met. 0 is no key.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from core.recommender.compiled import arrays_of, compiled, outputs_of, part_of_kernels
+from core.recommender.inverted_index import LANES
+from core.recommender.prefetch import prefetch
+
+LAST_ROW = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+WHOLE = np.uint32(1 << 16)
+BISECTIONS = 14
+"""Steps towards the k-th highest value: more would hardly lower the number of those that pass."""
+LISTS_AHEAD, ROWS_AHEAD = 2, 4
+"""The beginning of a list or row is fetched from memory while so many before it are read."""
+ROW_PREFIX, LINE = 32, 16
+"""Entries of a row that are fetched ahead, and of 4 bytes in one line of a cache."""
+SPARSE_SHARE = 8
+"""Sums are visited along the lists instead of one by one where fewer than one in so many was added to."""
+
+
+def unpacked(best: NDArray[np.uint64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Rows and values of keys (q, k), each query's from the highest to the lowest, -1 and 0 where there is no key.
+
+    Sorts the keys in place.
+    """
+    best.sort(axis=1)
+    ordered = best[:, ::-1]
+    rows = (LAST_ROW - (ordered & LAST_ROW)).astype(np.int64).astype(np.int32)
+    return np.where(ordered > 0, rows, np.int32(-1)), (ordered >> HALF).astype(np.uint32).view(np.float32)
+
+
+@part_of_kernels
+def _key(bits: Any, row: Any) -> Any:
+    return (np.uint64(bits) << HALF) | (LAST_ROW - np.uint64(row))
+
+
+@part_of_kernels
+def _sink(heap: Any, place: Any, key: Any) -> None:
+    """Put the key at this place of a heap whose smallest key is at 0, or below it; what was at the place is gone."""
+    child = 2 * place + 1
+    while child < len(heap):
+        if child + 1 < len(heap) and heap[child + 1] < heap[child]:
+            child += 1
+        if heap[child] >= key:
+            break
+        heap[place] = heap[child]
+        place = child
+        child = 2 * place + 1
+    heap[place] = key
+
+
+@part_of_kernels
+def _span(shares: Any, place: Any, starts: Any, list_place: Any) -> Any:
+    """From where to where a list's entries in a block take part."""
+    first, last = np.uint64(starts[list_place]), np.uint64(starts[list_place + 1])
+    return first, first + ((last - first) * np.uint64(shares[place]) >> np.uint64(16)) if len(shares) else last
+
+
+@part_of_kernels
+def _add_lists(
+    columns: Any, weights: Any, shares: Any, block: Any, blocks: Any, starts: Any, local_rows: Any, values: Any,
+    sums: Any,
+) -> Any:  # fmt: skip
+    """Add weight times value to the sum of each row in the lists of the columns; gives the number of additions."""
+    additions = 0
+    for place in range(len(columns)):
+        if place + LISTS_AHEAD < len(columns):
+            coming = np.int64(starts[np.uint64(columns[place + LISTS_AHEAD] * blocks + block)])
+            prefetch(local_rows, coming)
+            prefetch(values, coming)
+        first, last = _span(shares, place, starts, np.uint64(columns[place] * blocks + block))
+        rows, list_values, weight = local_rows[first:last], values[first:last], weights[place]
+        for entry in range(len(rows)):
+            sums[rows[entry]] += weight * list_values[entry]
+        additions += len(rows)
+    return additions
+
+
+@part_of_kernels
+def _lane_maxima(bits: Any, maxima: Any) -> None:
+    """The highest of each lane; positive floats compare like the integers of the same bits."""
+    maxima[:] = 0
+    for first in range(0, len(bits), LANES):
+        layer = bits[first : first + LANES]
+        for lane in range(LANES):
+            maxima[lane] = max(maxima[lane], layer[lane])
+
+
+@part_of_kernels
+def _count_at_least(values: Any, threshold: Any) -> Any:
+    count = np.int32(0)
+    for place in range(len(values)):
+        count += np.int32(values[place] >= threshold)
+    return count
+
+
+@part_of_kernels
+def _raised(threshold: Any, values: Any, k: Any) -> Any:
+    """A threshold that is not below the given one, and that at least k values reach if that many reach the given one.
+
+    With the highest values of lanes, the k-th highest of all rows reaches it too: each such lane has one that does.
+    """
+    if _count_at_least(values, threshold) <= k:
+        return threshold
+    low, high = threshold, np.int32(values.max() + 1)
+    for _ in range(BISECTIONS):
+        middle = np.int32((np.int64(low) + np.int64(high)) >> 1)
+        if _count_at_least(values, middle) >= k:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@part_of_kernels
+def _keep_from_lanes(bits: Any, maxima: Any, first_row: Any, best: Any) -> None:
+    """Put the rows of a block that are among the best so far into the heap."""
+    threshold = _raised(max(np.int32(1), np.int32(best[0] >> HALF)), maxima, len(best))
+    for lane in range(LANES):
+        if maxima[lane] >= threshold:
+            for local_row in range(lane, len(bits), LANES):
+                if bits[np.uint64(local_row)] >= threshold:
+                    key = _key(bits[np.uint64(local_row)], first_row + local_row)
+                    if key > best[0]:
+                        _sink(best, 0, key)
+
+
+@part_of_kernels
+def _keep_along_lists(
+    columns: Any, shares: Any, block: Any, blocks: Any, starts: Any, local_rows: Any, bits: Any, first_row: Any,
+    best: Any,
+) -> None:  # fmt: skip
+    """The same where few rows were added to; leaves all sums at 0."""
+    for place in range(len(columns)):
+        first, last = _span(shares, place, starts, np.uint64(columns[place] * blocks + block))
+        for local_row in local_rows[first:last]:
+            reached = bits[local_row]
+            bits[local_row] = 0
+            if reached >= np.int32(best[0] >> HALF) and reached > 0:
+                key = _key(reached, first_row + np.int64(local_row))
+                if key > best[0]:
+                    _sink(best, 0, key)
+
+
+@part_of_kernels
+def _meet_block(
+    columns: Any, weights: Any, shares: Any, own_row: Any, block: Any, blocks: Any, starts: Any, local_rows: Any,
+    values: Any, first_row: Any, sums: Any, maxima: Any, best: Any,
+) -> None:  # fmt: skip
+    """One query against one block of rows. sums: (rows of the block up to whole lanes,), all 0 before and after."""
+    additions = _add_lists(columns, weights, shares, block, blocks, starts, local_rows, values, sums)
+    if additions == 0:
+        return
+    if first_row <= own_row < first_row + len(sums):
+        sums[own_row - first_row] = 0
+    bits = sums.view(np.int32)
+    if additions * SPARSE_SHARE < len(sums):
+        _keep_along_lists(columns, shares, block, blocks, starts, local_rows, bits, first_row, best)
+    else:
+        _lane_maxima(bits, maxima)
+        _keep_from_lanes(bits, maxima, first_row, best)
+        sums[:] = 0
+
+
+SHARES = arrays_of(types.uint32)
+ROWS = (arrays_of(types.int64), arrays_of(types.int32), arrays_of(types.float32))
+INDEX = (arrays_of(types.uint32), arrays_of(types.uint16), arrays_of(types.float32), types.int64, types.int64)
+KEYS = outputs_of(types.uint64, 2)
+
+
+@compiled(
+    types.void, types.int64, types.int64, *ROWS, SHARES, arrays_of(types.int64), *INDEX, outputs_of(types.float32),
+    KEYS,
+)  # fmt: skip
+def nearest(
+    first: int, last: int, starts: Any, columns: Any, weights: Any, shares: Any, own_rows: Any, list_starts: Any,
+    local_rows: Any, values: Any, row_count: int, block_rows: int, sums: Any, best: Any,
+) -> None:  # fmt: skip
+    """Find the rows with the highest sums of products with each query.
+
+    Queries first up to last of SparseRows (starts, columns, weights); shares: (entries,), which part of its column's
+    list each entry meets, in 65,536ths, and size 0 where all meet the whole; own_rows: (queries,), the row that is
+    not to be met, -1 for none. list_starts to block_rows: an InvertedIndex. sums: (block_rows,), all 0 before and
+    after. Writes best: (last - first, k), the keys in no order, 0 where there are fewer; all 0 before.
+    """
+    maxima = np.empty(LANES, dtype=np.int32)
+    blocks = max(1, (row_count + block_rows - 1) // block_rows)
+    for query in range(first, last):
+        begin, end = starts[query], starts[query + 1]
+        for block in range(blocks):
+            first_row = block * block_rows
+            height = (min(block_rows, row_count - first_row) + LANES - 1) // LANES * LANES
+            _meet_block(
+                columns[begin:end], weights[begin:end], shares[begin:end], own_rows[query], block, blocks, list_starts,
+                local_rows, values, first_row, sums[:height], maxima, best[query - first],
+            )  # fmt: skip
+
+
+@part_of_kernels
+def _longest_whole(columns: Any, lengths: Any, budget: Any) -> Any:
+    """The length up to which all lists of the columns together have no more entries than the budget."""
+    low, high = np.int64(0), np.int64(budget)
+    while low < high:
+        middle = (low + high + 1) >> 1
+        total = np.int64(0)
+        for column in columns:
+            total += lengths[column] if lengths[column] <= middle else 0
+        if total <= budget:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@compiled(
+    types.void, types.int64, types.int64, *ROWS, arrays_of(types.int64), types.int64, outputs_of(types.int64),
+    outputs_of(types.int32), outputs_of(types.float32), outputs_of(types.uint32),
+)  # fmt: skip
+def within_budget(
+    first: int, last: int, starts: Any, columns: Any, weights: Any, lengths: Any, budget: int, kept_starts: Any,
+    kept_columns: Any, kept_weights: Any, shares: Any,
+) -> None:  # fmt: skip
+    """Spend each query's budget of additions on its columns, those with the shortest lists first.
+
+    Queries first up to last of SparseRows; lengths: (columns,) of all lists. Writes the same queries with the columns
+    that are met, as SparseRows whose rows begin at 0, and shares as `nearest` takes them: whole lists while the budget
+    lasts, then a part of the next one.
+    """
+    count = 0
+    for place in range(last - first):
+        begin, end = starts[first + place], starts[first + place + 1]
+        whole = _longest_whole(columns[begin:end], lengths, budget)
+        left, following = np.int64(budget), np.int64(2**62)
+        for entry in range(begin, end):
+            length = lengths[columns[entry]]
+            left -= length if length <= whole else 0
+            following = min(following, length if length > whole else following)
+        for entry in range(begin, end):
+            length = lengths[columns[entry]]
+            met = length if length <= whole else min(left, length) if length == following else np.int64(0)
+            left -= met if length == following else 0
+            if met > 0:
+                kept_columns[count], kept_weights[count] = columns[entry], weights[entry]
+                shares[count] = np.uint32(met * np.int64(WHOLE) // length)
+                count += 1
+        kept_starts[place + 1] = count
+
+
+@part_of_kernels
+def _entries_of(rows: Any, starts: Any) -> Any:
+    total = 0
+    for row in rows:
+        if row >= 0:
+            total += starts[row + 1] - starts[row]
+    return total
+
+
+@part_of_kernels
+def _add_votes(
+    neighbours: Any, similarities: Any, starts: Any, columns: Any, weights: Any, votes: Any, found: Any
+) -> Any:
+    """Add similarity times weight to the votes of each column of the neighbours; gives the number of columns found."""
+    count: Any = 0
+    for rank in range(len(neighbours)):
+        if neighbours[rank] < 0:
+            break
+        if rank + ROWS_AHEAD < len(neighbours):
+            coming = starts[max(0, neighbours[rank + ROWS_AHEAD])]
+            for line in range(0, ROW_PREFIX, LINE):
+                prefetch(columns, coming + line)
+                prefetch(weights, coming + line)
+        for entry in range(starts[neighbours[rank]], starts[neighbours[rank] + 1]):
+            column = np.uint32(columns[entry])
+            found[count] = column
+            count += np.int64(votes[column] == 0)
+            votes[column] += similarities[rank] * weights[entry]
+    return count
+
+
+@part_of_kernels
+def _keep_candidates(rows: Any, bits: Any, best: Any) -> None:
+    """Put the highest of the values above 0 and their rows into `best`, which is all 0 before."""
+    threshold = _raised(np.int32(1), bits, len(best))
+    count: Any = 0
+    for candidate in range(len(rows)):
+        if bits[candidate] >= threshold:
+            key = _key(bits[candidate], rows[candidate])
+            if count < len(best):
+                best[count] = key
+                count += 1
+                if count == len(best):
+                    for place in range(len(best) // 2 - 1, -1, -1):
+                        _sink(best, place, best[place])
+            elif key > best[0]:
+                _sink(best, 0, key)
+
+
+@compiled(
+    types.void, types.int64, types.int64, arrays_of(types.int32, 2), arrays_of(types.float32, 2), *ROWS,
+    arrays_of(types.int64), arrays_of(types.int32), outputs_of(types.float32), KEYS,
+)  # fmt: skip
+def voted(
+    first: int, last: int, neighbours: Any, similarities: Any, row_starts: Any, row_columns: Any, row_weights: Any,
+    seen_starts: Any, seen_columns: Any, votes: Any, best: Any,
+) -> None:  # fmt: skip
+    """Find the columns with the highest sums of similarity times weight over the neighbours, none of those seen.
+
+    neighbours, similarities: (last - first, k), -1 at the end where there are fewer, of the queries first up to last;
+    row_starts to row_weights: SparseRows of all that can be neighbours; seen_starts, seen_columns: which columns each
+    query has seen, as in SparseRows. votes: (columns,), all 0 before and after. Writes best: (last - first, limit), as
+    `nearest` does.
+    """
+    bits = votes.view(np.int32)
+    found, reached = np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int32)
+    for place in range(last - first):
+        room = _entries_of(neighbours[place], row_starts) + 1
+        if room > len(found):
+            found, reached = np.empty(2 * room, dtype=np.uint32), np.empty(2 * room, dtype=np.int32)
+        count = _add_votes(neighbours[place], similarities[place], row_starts, row_columns, row_weights, votes, found)
+        for entry in range(seen_starts[first + place], seen_starts[first + place + 1]):
+            votes[seen_columns[entry]] = 0
+        for candidate in range(count):
+            reached[candidate] = bits[found[candidate]]
+            bits[found[candidate]] = 0
+        _keep_candidates(found[:count], reached[:count], best[place])

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,7 +21,8 @@ LEAST_BRANCH_COVERAGE = 85.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hold the whole run, and no part of it, to the least coverage."""
+    """Hold the whole run, and no part of it, to the least coverage; keep machine code for the processes of tests."""
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "machine_code"))
     coverage = config.pluginmanager.getplugin("_cov")
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
         config.option.keyword or config.option.markexpr

@@ -19,6 +19,7 @@ from core.domain.errors import QueueUnavailable, ThreadsMlError
 from core.domain.job import Queue
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
+from core.infrastructure.numba_machine_code import warm_kernels
 from core.infrastructure.postgres_artefact_store import PostgresArtefactStore
 from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
@@ -59,6 +60,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
         with translated(QueueUnavailable):
             await broker.ping()
         await warn_of_eviction(broker)
+        await asyncio.to_thread(warm_kernels, settings.model_path)
         popular = _popular_posts(pool, settings)
         async with (
             _recommender(pool, settings) as recommender,

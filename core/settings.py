@@ -63,7 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     weight_like: NonNegative = 0.7
     weight_share: NonNegative = 1.0
     neighbour_count: PositiveInt = 50
+    exact_neighbours_up_to_users: Annotated[int, Meta(ge=0)] = 200_000
     half_life_hours: NonNegative = 0.0
+    memory_limit_mb: Annotated[int, Meta(ge=0, le=100_000_000)] = 0
     popular_half_life_hours: Positive = 12.0
     popular_window_days: Days = 30
     popular_refresh_seconds: Positive = 600.0

@@ -1,10 +1,15 @@
 """What `train` is made of, apart from the other commands' wiring: it loads the numeric stack."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from core.application.train_model import TrainModel
-from core.infrastructure.knn_training import KnnTraining
+from core.domain.errors import ConfigurationError
+from core.infrastructure.knn_training import KnnTraining, say_nothing
+from core.infrastructure.numba_machine_code import warm_kernels
 from core.infrastructure.postgres_artefact_store import PostgresArtefactStore
 from core.infrastructure.postgres_pool import open_pool
 from core.settings import Settings
@@ -12,8 +17,10 @@ from scripts.wiring import NO_HURRY_SECONDS, model_registry, popular_posts
 
 
 @asynccontextmanager
-async def open_training(settings: Settings) -> AsyncIterator[TrainModel]:
-    """Open what `train` needs."""
+async def open_training(settings: Settings, on_phase: Callable[[str], None] = say_nothing) -> AsyncIterator[TrainModel]:
+    """Open what `train` needs; `on_phase` is told each phase of the numeric work when it ends."""
+    _check_writable(settings.model_path)
+    await asyncio.to_thread(warm_kernels, settings.model_path)
     async with open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool:
         yield TrainModel(
             training=KnnTraining(
@@ -22,8 +29,20 @@ async def open_training(settings: Settings) -> AsyncIterator[TrainModel]:
                 settings.interaction_weights,
                 settings.half_life_hours,
                 settings.neighbour_count,
+                exact_up_to_users=settings.exact_neighbours_up_to_users,
+                memory_limit_mb=settings.memory_limit_mb,
+                on_phase=on_phase,
             ),
             artefacts=PostgresArtefactStore(pool, settings.model_path),
             registry=model_registry(pool, settings),
             popular=popular_posts(pool, settings),
         )
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"models cannot be kept in MODEL_PATH={folder}: {error}") from error
+    if not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"models cannot be kept in MODEL_PATH={folder}: it is read-only")

@@ -60,7 +60,8 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
         with translated(QueueUnavailable):
             await broker.ping()
         await warn_of_eviction(broker)
-        await asyncio.to_thread(warm_kernels, settings.model_path)
+        seconds = await asyncio.to_thread(warm_kernels, settings.model_path)
+        structlog.get_logger().info("kernels_ready", seconds=round(seconds, 2))
         popular = _popular_posts(pool, settings)
         async with (
             _recommender(pool, settings) as recommender,

@@ -1,19 +1,18 @@
 """Models as files: plain arrays, written by joblib, and read back without trusting the file."""
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import joblib
 import numpy as np
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 from numpy.typing import NDArray
 
-from core.domain.errors import ArtefactRefused
+from core.domain.errors import ArtefactRefused, ConfigurationError
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -46,20 +45,45 @@ class _ArraysOnlyUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib carr
             ) from None
 
 
+class _Digesting:
+    """A file to write to that knows the sha256 of what went through it: nobody has to read it again for that."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        """Write and digest."""
+        self._digest.update(data)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        """Bytes written so far; joblib aligns arrays by it."""
+        return self._file.tell()
+
+    def hexdigest(self) -> str:
+        """The sha256 of everything written."""
+        return self._digest.hexdigest()
+
+
 def write_model(folder: Path, arrays: Arrays) -> Path:
-    """Write a new file in the folder, whole or not at all; the same arrays give the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(dir=folder, prefix=".partial-", suffix=".joblib")
+    """Write a new file in the folder, whole or not at all, named by its sha256; the same arrays give the same bytes.
+
+    It is not forced to the disk: after a power failure `read_model` refuses what did not get there. Raises
+    ConfigurationError where the folder cannot be written.
+    """
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            joblib.dump({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        path = folder / f"{_digest_of_path(Path(partial))}.joblib"
-        Path(partial).replace(path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
-    return path
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".partial-", suffix=".joblib", delete=False) as file:
+            try:
+                digesting = _Digesting(file)
+                joblib.dump({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}, digesting)
+                file.close()
+                return Path(file.name).replace(folder / f"{digesting.hexdigest()}.joblib")
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"models cannot be kept in MODEL_PATH={folder}: {error}") from error
 
 
 def read_model(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
@@ -93,8 +117,3 @@ def _arrays_in(file: BufferedReader) -> dict[str, NDArray[Any]]:
 
 def _digest(file: BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest_of_path(path: Path) -> str:
-    with path.open("rb") as file:
-        return _digest(file)

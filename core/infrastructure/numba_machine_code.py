@@ -13,8 +13,8 @@ from core.recommender import compiled
 FOLDER = "machine_code"
 
 
-def warm_kernels(model_path: Path) -> None:
-    """Have all kernels of this process ready; blocks until they are, some seconds on a machine that is new to them.
+def warm_kernels(model_path: Path) -> float:
+    """Have all kernels of this process ready; gives the seconds it took, a few on a machine that is new to them.
 
     Of several processes one compiles, while the others wait for what it leaves under MODEL_PATH; where that cannot be
     written, each compiles for itself.
@@ -27,18 +27,18 @@ def warm_kernels(model_path: Path) -> None:
     except OSError as error:
         structlog.get_logger().warning("machine_code_not_kept", folder=str(folder), reason=error.strerror)
     with _alone_in(folder):
-        count = _warmed(folder)
-    structlog.get_logger().info("kernels_ready", kernels=count, seconds=round(time.monotonic() - started, 2))
+        _warm(folder)
+    return time.monotonic() - started
 
 
-def _warmed(folder: Path) -> int:
+def _warm(folder: Path) -> None:
     try:
-        return compiled.warm()
+        compiled.warm()
     except Exception as error:  # whatever spoilt machine code provokes: made anew, it can only be the kernels' fault
         structlog.get_logger().warning("machine_code_made_anew", folder=str(folder), reason=repr(error))
         for made in folder.glob("*/*.nb?"):
             made.unlink(missing_ok=True)
-        return compiled.warm()
+        compiled.warm()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.domain.errors import ArtefactRefused, ConfigurationError
-from core.infrastructure.postgres_pool import Pool, transaction
+from core.infrastructure.postgres_pool import Connection, Pool, transaction
 
 CHUNK_BYTES = 2 * 1024 * 1024
 CHUNK_TIMEOUT_SECONDS = 60.0
@@ -29,13 +29,12 @@ class PostgresArtefactStore:
         self._cache_dir = cache_dir
 
     async def put(self, path: Path) -> tuple[str, int]:
-        """Store the file's bytes, unless they are there."""
+        """Store the file's bytes, unless they are there; all or none of them, and none but those with that sha256."""
         sha256, size_bytes = await asyncio.to_thread(_identity_of, path)
         async with transaction(self._pool) as connection:
             await connection.execute(_LOCK, sha256, timeout=CHUNK_TIMEOUT_SECONDS)
             if not await connection.fetchval(_IS_STORED, sha256):
-                for ordinal, chunk in enumerate(_chunks_of(path)):
-                    await connection.execute(_ADD_CHUNK, sha256, ordinal, chunk, timeout=CHUNK_TIMEOUT_SECONDS)
+                await _send(connection, path, sha256)
         return sha256, size_bytes
 
     async def fetch(self, sha256: str) -> Path:
@@ -60,6 +59,16 @@ class PostgresArtefactStore:
         async with transaction(self._pool) as connection:
             async for row in connection.cursor(_CHUNKS, sha256, prefetch=2, timeout=CHUNK_TIMEOUT_SECONDS):
                 yield row["bytes"]
+
+
+async def _send(connection: Connection, path: Path, sha256: str) -> None:
+    """Add the chunks, each digested while the server writes it. Raises ArtefactRefused for what has changed since."""
+    digest = hashlib.sha256()
+    for ordinal, chunk in enumerate(_chunks_of(path)):
+        adding = connection.execute(_ADD_CHUNK, sha256, ordinal, chunk, timeout=CHUNK_TIMEOUT_SECONDS)
+        await asyncio.gather(adding, asyncio.to_thread(digest.update, chunk))
+    if digest.hexdigest() != sha256:
+        raise ArtefactRefused(f"{path} was changed while it was stored")
 
 
 @contextmanager

@@ -64,8 +64,7 @@ def keep_machine_code_in(folder: Path) -> None:
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # the same
 
 
-def warm() -> int:
-    """Compile every kernel of the modules imported so far; gives their number."""
+def warm() -> None:
+    """Compile every kernel of the modules imported so far."""
     for kernel in Kernel.known:
         kernel.compile()
-    return len(Kernel.known)

@@ -4,7 +4,10 @@ import typer
 
 from scripts.on_demand import loading_on_demand
 
-BENCHES = {"import": "scripts.bench.import_"}
+BENCHES = {
+    "import": "scripts.bench.import_",
+    "train": "scripts.bench.train",
+}
 
 app = typer.Typer(cls=loading_on_demand(BENCHES), no_args_is_help=True, add_completion=False)
 

@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
-from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -20,13 +18,13 @@ from pyarrow import parquet
 from rich.table import Table
 
 from core.application.import_interactions import ImportInteractions
-from core.infrastructure.alembic_migrations import migrate
 from core.infrastructure.arrow_interaction_source import ArrowInteractionSource, InteractionColumns
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.interaction_rows import TYPES, UUID_BYTES, InteractionRows
 from core.infrastructure.postgres_interaction_store import PostgresInteractionStore
 from core.infrastructure.postgres_pool import Connection, connect, open_pool
 from core.settings import load_settings
+from scripts.bench.own_database import own_database
 from scripts.command import command_app, console, run_to_end
 
 TARGET_RATIO = 0.5
@@ -90,7 +88,7 @@ async def measure(rows: int, server_url: str, folder: Path) -> ImportRates:
     arrow_csv.write_csv(table, csv_path, arrow_csv.WriteOptions(quoting_style="none"))
     parquet.write_table(table, parquet_path)
     prepared = _to_bare_copy_format(generated)
-    async with _own_database(server_url) as url:
+    async with own_database(server_url) as url:
         bare_copy_seconds = await _copy_seconds(url, prepared)
         csv_seconds = await _import_seconds(url, csv_path, empty=True)
         parquet_seconds = await _import_seconds(url, parquet_path, empty=True)
@@ -138,20 +136,6 @@ def _to_bare_copy_format(rows: InteractionRows) -> bytes:
         for row_id, user, post, name, moment in zip(*ids, names, moments, strict=True)
     )
     return b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"".join(records) + b"\xff\xff"
-
-
-@asynccontextmanager
-async def _own_database(server_url: str) -> AsyncIterator[str]:
-    name = f"threads_ml_bench_{uuid4().hex[:12]}"
-    server = await connect(server_url)
-    await server.execute(f"create database {name}")
-    try:
-        url = f"{server_url.partition('?')[0].rpartition('/')[0]}/{name}"
-        await migrate(url)
-        yield url
-    finally:
-        await server.execute(f"drop database {name} with (force)")
-        await server.close()
 
 
 async def _copy_seconds(url: str, prepared: bytes) -> float:

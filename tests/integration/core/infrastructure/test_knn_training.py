@@ -1,5 +1,7 @@
 """Training from a real database, through ADBC."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -7,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from core.domain.errors import ArchiveUnavailable, NotTrainable
+from core.domain.errors import ArchiveUnavailable, ConfigurationError, NotTrainable
 from core.domain.history import History
 from core.domain.interaction import Interaction, InteractionType, InteractionWeights
 from core.infrastructure.joblib_model_file import read_model
@@ -15,8 +17,11 @@ from core.infrastructure.knn_model import KnnModel
 from core.infrastructure.knn_training import KnnTraining
 from core.infrastructure.postgres_interaction_writer import InteractionRow, PostgresInteractionWriter
 from core.infrastructure.postgres_pool import open_pool
+from core.infrastructure.training_memory import TrainingMemory
+from core.recommender.user_knn import BOUNDED_ADDITIONS
 
 NOW = datetime(2026, 11, 1, 12)
+FAR = datetime(2030, 1, 1, tzinfo=UTC)
 ANNA, BEN, CLEO = (UUID(int=number << 64) for number in (1, 2, 3))
 POSTS = [UUID(int=number << 96) for number in range(1, 5)]
 
@@ -28,8 +33,11 @@ def rows(*acts: tuple[UUID, UUID, str]) -> list[InteractionRow]:
     ]
 
 
-def training(database_url: str, folder: Path) -> KnnTraining:
-    return KnnTraining(database_url, folder, InteractionWeights(), half_life_hours=0.0, neighbour_count=10)
+def training(
+    database_url: str, folder: Path, half_life_hours: float = 0.0, memory_limit_mb: int = 0, weight: float = 1.0
+) -> KnnTraining:
+    weights = InteractionWeights(weight, weight, weight, weight)
+    return KnnTraining(database_url, folder, weights, half_life_hours, 10, memory_limit_mb=memory_limit_mb)
 
 
 async def add(database_url: str, interactions: list[InteractionRow]) -> int:
@@ -61,6 +69,19 @@ async def test_what_was_learned_serves_a_live_history(migrated_database_url: str
     history = History(CLEO, (Interaction(CLEO, POSTS[0], InteractionType.LIKE, now),), 1, now)
 
     assert [post_id for post_id, _ in model.rank(history, 10)] == [POSTS[1]]
+
+
+@pytest.mark.parametrize(("exact_up_to_users", "additions"), [(2, 0), (1, BOUNDED_ADDITIONS)])
+async def test_models_of_more_users_than_the_setting_says_are_bounded(
+    migrated_database_url: str, tmp_path: Path, exact_up_to_users: int, additions: int
+) -> None:
+    await add(migrated_database_url, rows((ANNA, POSTS[0], "like"), (BEN, POSTS[1], "like")))
+
+    trained = await KnnTraining(
+        migrated_database_url, tmp_path, InteractionWeights(), 0.0, 10, exact_up_to_users=exact_up_to_users
+    ).train()
+
+    assert trained.parameters["additions"] == additions
 
 
 async def test_the_same_data_gives_the_same_bytes(migrated_database_url: str, tmp_path: Path) -> None:
@@ -132,3 +153,105 @@ async def test_interactions_that_are_there_already_are_not_added_again(migrated_
 
     assert await add(migrated_database_url, interactions) == 2
     assert await add(migrated_database_url, interactions) == 0
+
+
+async def fill(database_url: str, count: int) -> None:
+    """So many views of a hundred users and fifty posts, each pair several times."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        """
+        insert into user_interaction (user_id, post_id, interaction_type, created_at)
+        select md5((number * 7919 % 100)::text)::uuid, md5((number * 104729 % 50)::text)::uuid,
+            (array['view', 'click', 'like', 'share'])[number % 4 + 1], timestamp '2026-01-01' + number * interval '1m'
+        from generate_series(1, $1) as number
+        """,
+        count,
+    )
+    await connection.close()
+
+
+@pytest.mark.parametrize("half_life_hours", [0.0, 5.0])
+async def test_slices_give_the_same_bytes(
+    migrated_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_life_hours: float
+) -> None:
+    await fill(migrated_database_url, 5000)
+    whole = await training(migrated_database_url, tmp_path / "whole", half_life_hours).train()
+    monkeypatch.setattr(TrainingMemory, "holds_all", lambda self, count: False)
+    monkeypatch.setattr(TrainingMemory, "slice_rows", 700)
+    monkeypatch.setattr(TrainingMemory, "batch_bytes", 10_000)
+
+    sliced = await training(migrated_database_url, tmp_path / "sliced", half_life_hours, memory_limit_mb=500).train()
+
+    assert sliced.path.read_bytes() == whole.path.read_bytes()
+    assert replace(sliced, path=whole.path) == whole
+
+
+async def test_less_memory_than_the_model_needs_is_refused_and_what_is_named_instead_suffices(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    await fill(migrated_database_url, 5000)
+
+    with pytest.raises(ConfigurationError, match=r"^MEMORY_LIMIT_MB=1 is too little [^\n]*$") as refused:
+        await training(migrated_database_url, tmp_path, memory_limit_mb=1).train()
+
+    enough = re.search(r"(\d+) is (needed|enough)", str(refused.value))
+    assert enough
+    assert (await training(migrated_database_url, tmp_path, memory_limit_mb=int(enough[1])).train()).user_count == 100
+
+
+async def test_the_order_of_rows_and_their_ids_do_not_matter(migrated_database_url: str, tmp_path: Path) -> None:
+    await fill(migrated_database_url, 3000)
+    one = await training(migrated_database_url, tmp_path, half_life_hours=5.0).train()
+    connection = await asyncpg.connect(migrated_database_url)
+    await connection.execute(
+        """
+        create table shuffled as select gen_random_uuid() as id, user_id, post_id, interaction_type, created_at
+            from user_interaction order by md5(id::text);
+        truncate user_interaction;
+        insert into user_interaction (id, user_id, post_id, interaction_type, created_at) select * from shuffled
+        """
+    )
+    await connection.close()
+
+    other = await training(migrated_database_url, tmp_path, half_life_hours=5.0).train()
+
+    assert other.path == one.path
+
+
+async def test_interactions_that_weigh_nothing_give_a_model_without_pairs(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    await fill(migrated_database_url, 500)
+
+    trained = await training(migrated_database_url, tmp_path, weight=0.0).train()
+
+    assert trained.metrics["pairs"] == 0
+    assert KnnModel.from_arrays(read_model(trained.path, trained.path.stem)).rank(History(ANNA, (), 1, FAR), 5) == ()
+
+
+async def test_users_who_are_all_equal_are_neighbours_of_each_other(migrated_database_url: str, tmp_path: Path) -> None:
+    users = [UUID(int=number) for number in range(1, 30)]
+    await add(migrated_database_url, rows(*((user, post, "like") for user in users for post in POSTS)))
+
+    trained = await training(migrated_database_url, tmp_path).train()
+
+    model = KnnModel.from_arrays(read_model(trained.path, trained.path.stem))
+    history = History(CLEO, (Interaction(CLEO, POSTS[0], InteractionType.LIKE, FAR),), 1, FAR)
+    assert {post_id for post_id, _ in model.rank(history, 10)} == set(POSTS[1:])
+
+
+async def test_a_folder_that_cannot_be_written_is_named(migrated_database_url: str, tmp_path: Path) -> None:
+    await fill(migrated_database_url, 100)
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigurationError, match="MODEL_PATH"):
+        await training(migrated_database_url, tmp_path / "file" / "models").train()
+
+
+async def test_phases_are_told_in_their_order(migrated_database_url: str, tmp_path: Path) -> None:
+    await fill(migrated_database_url, 100)
+    told: list[str] = []
+
+    await KnnTraining(migrated_database_url, tmp_path, InteractionWeights(), 0.0, 10, on_phase=told.append).train()
+
+    assert told == ["read", "fit", "write", "verify"]

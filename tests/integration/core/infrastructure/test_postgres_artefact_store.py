@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -104,6 +104,36 @@ async def test_the_same_bytes_put_by_two_at_once_are_stored_once(pool: Pool, mod
     await asyncio.gather(store.put(model), store.put(model))
 
     assert await pool.fetchval("select sum(length(bytes)) from model_artefact") == len(CONTENT)
+
+
+async def test_a_file_that_changes_while_it_is_put_is_not_stored(
+    pool: Pool, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_artefact_store, "_identity_of", lambda path: ("ab" * 32, len(CONTENT)))
+
+    with pytest.raises(ArtefactRefused, match="changed while it was stored"):
+        await PostgresArtefactStore(pool, tmp_path / "cache").put(model)
+
+    assert await pool.fetchval("select count(*) from model_artefact") == 0
+
+
+async def test_a_put_that_is_cut_off_leaves_nothing_and_can_be_repeated(
+    pool: Pool, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, chunks_of = PostgresArtefactStore(pool, tmp_path / "cache"), postgres_artefact_store._chunks_of
+
+    def cut_off(path: Path) -> Iterator[bytes]:
+        yield next(chunks_of(path))
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(postgres_artefact_store, "_chunks_of", cut_off)
+    with pytest.raises(asyncio.CancelledError):
+        await store.put(model)
+    monkeypatch.setattr(postgres_artefact_store, "_chunks_of", chunks_of)
+
+    assert await pool.fetchval("select count(*) from model_artefact") == 0
+    await store.put(model)
+    assert (await store.fetch(SHA256)).read_bytes() == CONTENT
 
 
 async def test_a_folder_that_cannot_be_written_is_named(pool: Pool, model: Path, tmp_path: Path) -> None:

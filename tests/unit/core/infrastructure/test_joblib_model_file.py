@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import pytest
 
-from core.domain.errors import ArtefactRefused
+from core.domain.errors import ArtefactRefused, ConfigurationError
 from core.infrastructure.joblib_model_file import read_model, write_model
 
 ARRAYS = {"weights": np.arange(1000, dtype=np.float32), "keys": np.arange(32, dtype=np.uint8).reshape(2, 16)}
@@ -48,6 +48,26 @@ def test_the_same_arrays_give_the_same_bytes_under_a_name_by_content(tmp_path: P
 
     assert one.name == other.name == f"{sha256_of(one)}.joblib"
     assert [file.name for file in one.parent.iterdir()] == [one.name]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigurationError, match="MODEL_PATH"):
+        write_model(tmp_path / "file", ARRAYS)
+
+
+def test_nothing_is_left_of_a_file_that_could_not_be_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill_disk(value: Any, file: Any) -> None:
+        file.write(b"beginning")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(joblib, "dump", fill_disk)
+
+    with pytest.raises(ConfigurationError, match="No space left"):
+        write_model(tmp_path, ARRAYS)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("compress", [0, 3])

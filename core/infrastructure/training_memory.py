@@ -1,0 +1,78 @@
+"""What training takes of memory, and how it keeps to a limit."""
+
+from dataclasses import dataclass
+
+from core.domain.errors import ConfigurationError
+from core.infrastructure.gathered_interactions import ModelSize
+from core.recommender.inverted_index import MOST_BLOCK_ROWS
+
+MB = 1_000_000
+
+# Measured, docs/scaling.md, and held by a test: above the idle process, at the peak.
+WHOLE_BYTES_PER_INTERACTION = 120
+FIXED_BYTES = 24 * MB
+BYTES_PER_PAIR = 22
+BYTES_PER_ID = 72
+BYTES_PER_HELD_INTERACTION = 60
+
+_BATCH_SHARE, _SLICE_SHARE = 64, 4
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingMemory:
+    """A limit above the idle process; 0 for none."""
+
+    limit_mb: int
+
+    def holds_all(self, count: int) -> bool:
+        """Whether so many interactions can be held at once."""
+        return not self.limit_mb or whole_bytes(count) <= self.limit_mb * MB
+
+    @property
+    def batch_bytes(self) -> int:
+        """How much to fetch at once."""
+        return max(64 * 1024, min(4 * MB, self._spare_bytes // _BATCH_SHARE))
+
+    @property
+    def slice_rows(self) -> int:
+        """How many interactions to hold before they are summed."""
+        return max(1, self._spare_bytes // (_SLICE_SHARE * BYTES_PER_HELD_INTERACTION))
+
+    def holds_model(self, size: ModelSize) -> bool:
+        """Whether a model of this size can be made."""
+        return model_bytes(size) <= self.limit_mb * MB
+
+    def check_held(self, held: int, count: int) -> None:
+        """Raise ConfigurationError where one user's interactions, of `count` in all, are more than can be held."""
+        if held * BYTES_PER_HELD_INTERACTION > self._spare_bytes:
+            enough_mb = -(-whole_bytes(count) // MB)
+            raise ConfigurationError(
+                f"MEMORY_LIMIT_MB={self.limit_mb} is too little for a user of {held:,} interactions or more: "
+                f"{enough_mb} is enough for those of all users; 0 is no limit"
+            )
+
+    def check_model(self, size: ModelSize) -> None:
+        """Raise ConfigurationError, saying what would be right, where a model of this size cannot be made."""
+        if not self.holds_model(size):
+            needed_mb = -(-model_bytes(size) // MB)
+            raise ConfigurationError(
+                f"MEMORY_LIMIT_MB={self.limit_mb} is too little for a model of {size.users:,} users, {size.posts:,} "
+                f"posts and {size.pairs:,} pairs: {needed_mb} is needed; 0 is no limit"
+            )
+
+    @property
+    def _spare_bytes(self) -> int:
+        """What is left for interactions; a little in any case, to find out what would be needed."""
+        return max(MB, self.limit_mb * MB - FIXED_BYTES)
+
+
+def whole_bytes(count: int) -> int:
+    """The peak of a training that holds so many interactions at once."""
+    return FIXED_BYTES + WHOLE_BYTES_PER_INTERACTION * count
+
+
+def model_bytes(size: ModelSize) -> int:
+    """The peak while a model is made from its matrix and written."""
+    index_starts = 4 * size.posts * (size.users // MOST_BLOCK_ROWS + 1)
+    ids = BYTES_PER_ID * (size.users + size.posts)
+    return FIXED_BYTES + BYTES_PER_PAIR * size.pairs + ids + index_starts

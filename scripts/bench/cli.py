@@ -7,6 +7,7 @@ from scripts.on_demand import loading_on_demand
 BENCHES = {
     "import": "scripts.bench.import_",
     "train": "scripts.bench.train",
+    "knn": "scripts.bench.knn",
 }
 
 app = typer.Typer(cls=loading_on_demand(BENCHES), no_args_is_help=True, add_completion=False)

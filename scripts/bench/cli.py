@@ -5,6 +5,7 @@ import typer
 from scripts.on_demand import loading_on_demand
 
 BENCHES = {
+    "generate": "scripts.bench.generate",
     "import": "scripts.bench.import_",
     "train": "scripts.bench.train",
     "knn": "scripts.bench.knn",

@@ -6,6 +6,7 @@ from scripts.on_demand import loading_on_demand
 
 BENCHES = {
     "generate": "scripts.bench.generate",
+    "growth": "scripts.bench.growth",
     "import": "scripts.bench.import_",
     "train": "scripts.bench.train",
     "knn": "scripts.bench.knn",

@@ -17,13 +17,12 @@ from core.recommender.prefetch import prefetch
 
 LAST_ROW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
-WHOLE = np.uint32(1 << 16)
 BISECTIONS = 14
 """Steps towards the k-th highest value: more would hardly lower the number of those that pass."""
 LISTS_AHEAD, ROWS_AHEAD = 2, 4
 """The beginning of a list or row is fetched from memory while so many before it are read."""
-ROW_PREFIX, LINE = 32, 16
-"""Entries of a row that are fetched ahead, and of 4 bytes in one line of a cache."""
+ROW_PREFIX, LIST_PREFIX, LINE = 32, 128, 16
+"""Entries of a row and of a list that are fetched ahead, and of 4 bytes in one line of a cache."""
 SPARSE_SHARE = 8
 """Sums are visited along the lists instead of one by one where fewer than one in so many was added to."""
 
@@ -60,17 +59,9 @@ def _sink(heap: Any, place: Any, key: Any) -> None:
 
 
 @part_of_kernels
-def _span(shares: Any, place: Any, starts: Any, list_place: Any) -> Any:
-    """From where to where a list's entries in a block take part."""
-    first, last = np.uint64(starts[list_place]), np.uint64(starts[list_place + 1])
-    return first, first + ((last - first) * np.uint64(shares[place]) >> np.uint64(16)) if len(shares) else last
-
-
-@part_of_kernels
 def _add_lists(
-    columns: Any, weights: Any, shares: Any, block: Any, blocks: Any, starts: Any, local_rows: Any, values: Any,
-    sums: Any,
-) -> Any:  # fmt: skip
+    columns: Any, weights: Any, block: Any, blocks: Any, starts: Any, local_rows: Any, values: Any, sums: Any
+) -> Any:
     """Add weight times value to the sum of each row in the lists of the columns; gives the number of additions."""
     additions = 0
     for place in range(len(columns)):
@@ -78,7 +69,8 @@ def _add_lists(
             coming = np.int64(starts[np.uint64(columns[place + LISTS_AHEAD] * blocks + block)])
             prefetch(local_rows, coming)
             prefetch(values, coming)
-        first, last = _span(shares, place, starts, np.uint64(columns[place] * blocks + block))
+        list_place = np.uint64(columns[place] * blocks + block)
+        first, last = np.uint64(starts[list_place]), np.uint64(starts[list_place + 1])
         rows, list_values, weight = local_rows[first:last], values[first:last], weights[place]
         for entry in range(len(rows)):
             sums[rows[entry]] += weight * list_values[entry]
@@ -137,12 +129,12 @@ def _keep_from_lanes(bits: Any, maxima: Any, first_row: Any, best: Any) -> None:
 
 @part_of_kernels
 def _keep_along_lists(
-    columns: Any, shares: Any, block: Any, blocks: Any, starts: Any, local_rows: Any, bits: Any, first_row: Any,
-    best: Any,
-) -> None:  # fmt: skip
+    columns: Any, block: Any, blocks: Any, starts: Any, local_rows: Any, bits: Any, first_row: Any, best: Any
+) -> None:
     """The same where few rows were added to; leaves all sums at 0."""
     for place in range(len(columns)):
-        first, last = _span(shares, place, starts, np.uint64(columns[place] * blocks + block))
+        list_place = np.uint64(columns[place] * blocks + block)
+        first, last = np.uint64(starts[list_place]), np.uint64(starts[list_place + 1])
         for local_row in local_rows[first:last]:
             reached = bits[local_row]
             bits[local_row] = 0
@@ -154,44 +146,41 @@ def _keep_along_lists(
 
 @part_of_kernels
 def _meet_block(
-    columns: Any, weights: Any, shares: Any, own_row: Any, block: Any, blocks: Any, starts: Any, local_rows: Any,
-    values: Any, first_row: Any, sums: Any, maxima: Any, best: Any,
+    columns: Any, weights: Any, own_row: Any, block: Any, blocks: Any, starts: Any, local_rows: Any, values: Any,
+    first_row: Any, sums: Any, maxima: Any, best: Any,
 ) -> None:  # fmt: skip
     """One query against one block of rows. sums: (rows of the block up to whole lanes,), all 0 before and after."""
-    additions = _add_lists(columns, weights, shares, block, blocks, starts, local_rows, values, sums)
+    additions = _add_lists(columns, weights, block, blocks, starts, local_rows, values, sums)
     if additions == 0:
         return
     if first_row <= own_row < first_row + len(sums):
         sums[own_row - first_row] = 0
     bits = sums.view(np.int32)
     if additions * SPARSE_SHARE < len(sums):
-        _keep_along_lists(columns, shares, block, blocks, starts, local_rows, bits, first_row, best)
+        _keep_along_lists(columns, block, blocks, starts, local_rows, bits, first_row, best)
     else:
         _lane_maxima(bits, maxima)
         _keep_from_lanes(bits, maxima, first_row, best)
         sums[:] = 0
 
 
-SHARES = arrays_of(types.uint32)
 ROWS = (arrays_of(types.int64), arrays_of(types.int32), arrays_of(types.float32))
 INDEX = (arrays_of(types.uint32), arrays_of(types.uint16), arrays_of(types.float32), types.int64, types.int64)
 KEYS = outputs_of(types.uint64, 2)
 
 
 @compiled(
-    types.void, types.int64, types.int64, *ROWS, SHARES, arrays_of(types.int64), *INDEX, outputs_of(types.float32),
-    KEYS,
+    types.void, types.int64, types.int64, *ROWS, arrays_of(types.int64), *INDEX, outputs_of(types.float32), KEYS,
 )  # fmt: skip
 def nearest(
-    first: int, last: int, starts: Any, columns: Any, weights: Any, shares: Any, own_rows: Any, list_starts: Any,
-    local_rows: Any, values: Any, row_count: int, block_rows: int, sums: Any, best: Any,
+    first: int, last: int, starts: Any, columns: Any, weights: Any, own_rows: Any, list_starts: Any, local_rows: Any,
+    values: Any, row_count: int, block_rows: int, sums: Any, best: Any,
 ) -> None:  # fmt: skip
     """Find the rows with the highest sums of products with each query.
 
-    Queries first up to last of SparseRows (starts, columns, weights); shares: (entries,), which part of its column's
-    list each entry meets, in 65,536ths, and size 0 where all meet the whole; own_rows: (queries,), the row that is
-    not to be met, -1 for none. list_starts to block_rows: an InvertedIndex. sums: (block_rows,), all 0 before and
-    after. Writes best: (last - first, k), the keys in no order, 0 where there are fewer; all 0 before.
+    Queries first up to last of SparseRows (starts, columns, weights); own_rows: (queries,), the row that is not to be
+    met, -1 for none. list_starts to block_rows: an InvertedIndex. sums: (block_rows,), all 0 before and after. Writes
+    best: (last - first, k), the keys in no order, 0 where there are fewer; all 0 before.
     """
     maxima = np.empty(LANES, dtype=np.int32)
     blocks = max(1, (row_count + block_rows - 1) // block_rows)
@@ -201,8 +190,8 @@ def nearest(
             first_row = block * block_rows
             height = (min(block_rows, row_count - first_row) + LANES - 1) // LANES * LANES
             _meet_block(
-                columns[begin:end], weights[begin:end], shares[begin:end], own_rows[query], block, blocks, list_starts,
-                local_rows, values, first_row, sums[:height], maxima, best[query - first],
+                columns[begin:end], weights[begin:end], own_rows[query], block, blocks, list_starts, local_rows, values,
+                first_row, sums[:height], maxima, best[query - first],
             )  # fmt: skip
 
 
@@ -222,38 +211,94 @@ def _longest_whole(columns: Any, lengths: Any, budget: Any) -> Any:
     return low
 
 
-@compiled(
-    types.void, types.int64, types.int64, *ROWS, arrays_of(types.int64), types.int64, outputs_of(types.int64),
-    outputs_of(types.int32), outputs_of(types.float32), outputs_of(types.uint32),
-)  # fmt: skip
-def within_budget(
-    first: int, last: int, starts: Any, columns: Any, weights: Any, lengths: Any, budget: int, kept_starts: Any,
-    kept_columns: Any, kept_weights: Any, shares: Any,
-) -> None:  # fmt: skip
-    """Spend each query's budget of additions on its columns, those with the shortest lists first.
+@part_of_kernels
+def _shared_out(columns: Any, lengths: Any, budget: Any, met: Any) -> None:
+    """Write how many entries of each column's list are met: whole lists, the shortest first, then a part of one."""
+    whole = _longest_whole(columns, lengths, budget)
+    left, following = np.int64(budget), np.int64(2**62)
+    for place in range(len(columns)):
+        length = lengths[columns[place]]
+        met[place] = length if length <= whole else 0
+        left -= met[place]
+        following = min(following, length if length > whole else following)
+    for place in range(len(columns)):
+        if lengths[columns[place]] == following:
+            met[place] = min(left, following)
+            left -= met[place]
 
-    Queries first up to last of SparseRows; lengths: (columns,) of all lists. Writes the same queries with the columns
-    that are met, as SparseRows whose rows begin at 0, and shares as `nearest` takes them: whole lists while the budget
-    lasts, then a part of the next one.
+
+@part_of_kernels
+def _fetch_ahead(columns: Any, met: Any, blocks: Any, starts: Any, local_rows: Any, values: Any) -> None:
+    """Have the lists that are met brought from memory, all at once, as far as they are short."""
+    for place in range(len(columns)):
+        if met[place] > 0:
+            coming = np.int64(starts[np.uint64(columns[place]) * np.uint64(blocks)])
+            for line in range(0, min(met[place], LIST_PREFIX), LINE):
+                prefetch(values, coming + line)
+                prefetch(local_rows, coming + line)
+
+
+@part_of_kernels
+def _add_part(
+    met: Any, length: Any, place: Any, weight: Any, blocks: Any, block_rows: Any, starts: Any, local_rows: Any,
+    values: Any, sums: Any, found: Any, count: Any,
+) -> Any:  # fmt: skip
+    """Add what is met of one column's list, from each block its part; notes the rows and gives how many are noted."""
+    last = np.uint64(starts[place])
+    for block in range(blocks):
+        first, last = last, np.uint64(starts[place + np.uint64(block) + np.uint64(1)])
+        part = last - first if met == length else np.uint64(np.int64(last - first) * met // length)
+        rows, list_values = local_rows[first : first + part], values[first : first + part]
+        for entry in range(len(rows)):
+            row = np.uint32(block * block_rows + rows[entry])
+            found[count] = row
+            count += 1
+            sums[row] += weight * list_values[entry]
+    return count
+
+
+@compiled(
+    types.void, types.int64, types.int64, *ROWS, arrays_of(types.int64), *INDEX, arrays_of(types.int64), types.int64,
+    outputs_of(types.float32), KEYS,
+)  # fmt: skip
+def nearest_within(
+    first: int, last: int, starts: Any, columns: Any, weights: Any, own_rows: Any, list_starts: Any, local_rows: Any,
+    values: Any, row_count: int, block_rows: int, lengths: Any, budget: int, sums: Any, best: Any,
+) -> None:  # fmt: skip
+    """Do as `nearest`, with at most `budget` additions a query, spent on the columns with the shortest lists first.
+
+    lengths: (columns,) of the lists. sums: (rows,), all 0 before and after: what is added to is noted and visited
+    again, so that rows do not count.
     """
-    count = 0
-    for place in range(last - first):
-        begin, end = starts[first + place], starts[first + place + 1]
-        whole = _longest_whole(columns[begin:end], lengths, budget)
-        left, following = np.int64(budget), np.int64(2**62)
-        for entry in range(begin, end):
-            length = lengths[columns[entry]]
-            left -= length if length <= whole else 0
-            following = min(following, length if length > whole else following)
-        for entry in range(begin, end):
-            length = lengths[columns[entry]]
-            met = length if length <= whole else min(left, length) if length == following else np.int64(0)
-            left -= met if length == following else 0
-            if met > 0:
-                kept_columns[count], kept_weights[count] = columns[entry], weights[entry]
-                shares[count] = np.uint32(met * np.int64(WHOLE) // length)
-                count += 1
-        kept_starts[place + 1] = count
+    blocks = max(1, (row_count + block_rows - 1) // block_rows)
+    bits, maxima = sums.view(np.int32), np.empty(LANES, dtype=np.int32)
+    room = min(budget, len(values)) // LANES * LANES + LANES
+    found, reached = np.empty(room, dtype=np.uint32), np.empty(room, dtype=np.int32)
+    met = np.empty(0, dtype=np.int64)
+    for query in range(first, last):
+        asked, asked_weights = columns[starts[query] : starts[query + 1]], weights[starts[query] : starts[query + 1]]
+        if len(asked) > len(met):
+            met = np.empty(2 * len(asked), dtype=np.int64)
+        _shared_out(asked, lengths, budget, met)
+        count = 0
+        _fetch_ahead(asked, met, blocks, list_starts, local_rows, values)
+        for place in range(len(asked)):
+            if met[place] > 0:
+                count = _add_part(
+                    met[place], lengths[asked[place]], np.uint64(asked[place]) * np.uint64(blocks),
+                    asked_weights[place], blocks, block_rows, list_starts, local_rows, values, sums, found, count,
+                )  # fmt: skip
+        if own_rows[query] >= 0:
+            sums[own_rows[query]] = 0
+        for candidate in range(count):
+            reached[candidate] = bits[found[candidate]]
+            bits[found[candidate]] = 0
+        layers = (count + LANES - 1) // LANES * LANES
+        reached[count:layers] = 0
+        _lane_maxima(reached[:layers], maxima)
+        _keep_candidates(
+            found[:count], reached[:count], _raised(np.int32(1), maxima, best.shape[1]), best[query - first]
+        )
 
 
 @part_of_kernels
@@ -288,9 +333,8 @@ def _add_votes(
 
 
 @part_of_kernels
-def _keep_candidates(rows: Any, bits: Any, best: Any) -> None:
-    """Put the highest of the values above 0 and their rows into `best`, which is all 0 before."""
-    threshold = _raised(np.int32(1), bits, len(best))
+def _keep_candidates(rows: Any, bits: Any, threshold: Any, best: Any) -> None:
+    """Put the highest of the values that reach the threshold and their rows into `best`, which is all 0 before."""
     count: Any = 0
     for candidate in range(len(rows)):
         if bits[candidate] >= threshold:
@@ -332,4 +376,5 @@ def voted(
         for candidate in range(count):
             reached[candidate] = bits[found[candidate]]
             bits[found[candidate]] = 0
-        _keep_candidates(found[:count], reached[:count], best[place])
+        threshold = _raised(np.int32(1), reached[:count], best.shape[1])
+        _keep_candidates(found[:count], reached[:count], threshold, best[place])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.recommender.inverted_index import InvertedIndex, SparseRows, inverted_index, sparse_rows
-from core.recommender.neighbour_kernels import nearest, unpacked, within_budget
+from core.recommender.neighbour_kernels import nearest, nearest_within, unpacked
 from core.recommender.normalisation import l2_normalised
 from core.recommender.reused_buffers import zeros_reused
 
@@ -54,8 +54,6 @@ def cosine_neighbours(matrix: csr_array, k: int, threads: int = 1) -> Neighbours
 
 Find = Callable[[int, int], Neighbours]
 
-ALL_WHOLE = np.empty(0, dtype=np.uint32)
-
 
 class Budget(NamedTuple):
     """A bound for the work on one query: the columns with the shortest lists are met first, while it lasts.
@@ -74,26 +72,19 @@ def finder(
 
     def find(first: int, last: int) -> Neighbours:
         best = np.zeros((last - first, k), dtype=np.uint64)
-        with zeros_reused("sums", index.block_rows) as sums:
-            if budget is None:
-                nearest(first, last, *queries, ALL_WHOLE, excluded_rows, *index, sums, best)
-            else:
-                met, shares = _met_within(budget, queries, first, last)
-                nearest(0, last - first, *met, shares, excluded_rows[first:last], *index, sums, best)
+        if budget is None:
+            with zeros_reused("block sums", index.block_rows) as sums:
+                nearest(first, last, *queries, excluded_rows, *index, sums, best)
+        else:
+            with zeros_reused("sums", index.row_count) as sums:
+                nearest_within(
+                    first, last, *queries, excluded_rows, *index, budget.list_lengths, budget.additions, sums, best
+                )
         rows, cosines = unpacked(best)
         # Rounding may lift a cosine above 1.
         return Neighbours(rows, np.minimum(cosines, np.float32(1)))
 
     return find
-
-
-def _met_within(budget: Budget, queries: SparseRows, first: int, last: int) -> tuple[SparseRows, NDArray[np.uint32]]:
-    """The queries first up to last with those of their columns for which the budget lasts, and the shares of these."""
-    size = int(queries.starts[last] - queries.starts[first])
-    met = SparseRows(np.zeros(last - first + 1, np.int64), np.empty(size, np.int32), np.empty(size, np.float32))
-    shares = np.empty(size, dtype=np.uint32)
-    within_budget(first, last, *queries, budget.list_lengths, budget.additions, *met, shares)
-    return met, shares
 
 
 def found_by(find: Find, count: int, k: int, threads: int) -> Neighbours:

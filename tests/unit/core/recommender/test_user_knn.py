@@ -9,6 +9,7 @@ from scipy.sparse import csr_array, random_array
 from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
 
+from core.recommender import inverted_index as index_module
 from core.recommender.user_knn import RankedPosts, UserKNN
 
 NOBODY = np.array([-1])
@@ -114,13 +115,20 @@ def bounded(additions: int) -> UserKNN:
     return UserKNN(n_neighbors=10, additions=additions)
 
 
-def test_a_budget_that_is_never_used_up_gives_the_exact_answer() -> None:
-    matrix = taste(200, 50, seed=6)
-    own_rows = np.arange(200)
+@pytest.mark.parametrize("users", [200, 1700])
+def test_a_budget_that_is_never_used_up_gives_the_exact_answer_over_any_number_of_blocks(
+    monkeypatch: pytest.MonkeyPatch, users: int
+) -> None:
+    monkeypatch.setattr(index_module, "MOST_BLOCK_ROWS", 512)
+    matrix = taste(users, 50, seed=6)
+    own_rows = np.arange(users)
 
-    exact, generous = UserKNN(n_neighbors=10).fit(matrix), bounded(200 * 50).fit(matrix)
+    exact, generous = UserKNN(n_neighbors=10).fit(matrix), bounded(users * 50).fit(matrix)
 
-    assert (generous.kneighbors(matrix, own_rows).rows == exact.kneighbors(matrix, own_rows).rows).all()
+    one, other = (model.kneighbors(matrix, own_rows, threads=2) for model in (exact, generous))
+    assert generous.index_.blocks == -(-users // 512)
+    assert (one.rows == other.rows).all()
+    assert (one.similarities == other.similarities).all()
 
 
 def test_a_small_budget_goes_to_the_posts_that_the_fewest_users_have() -> None:

@@ -23,6 +23,9 @@ class TrainedModel:
 
 
 class ModelTraining(Protocol):
-    """Reads all interactions in one snapshot and fits the algorithm. Raises NotTrainable and ArchiveUnavailable."""
+    """Reads all interactions in one snapshot and fits the algorithm.
+
+    Raises NotTrainable, ArchiveUnavailable, and ConfigurationError where memory or folder are not what it takes.
+    """
 
     async def train(self) -> TrainedModel: ...

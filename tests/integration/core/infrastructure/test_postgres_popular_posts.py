@@ -132,7 +132,7 @@ async def test_sql_counts_what_the_formula_says(pool: Pool, half_life_hours: flo
         act(draw.randrange(20), draw.randrange(50), NOW, draw.choice(list(InteractionType)), draw.random() ** 3 * 1000)
         for _ in range(1000)
     ]
-    fake = FakePopularPosts(acts, half_life_hours=half_life_hours)
+    fake = FakePopularPosts(acts, half_life_hours=half_life_hours, clock=SystemClock())
     await add_interactions(pool, *acts)
 
     await fake.refresh()

@@ -66,6 +66,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
         async with (
             _recommender(pool, settings) as recommender,
             HeldPopular(popular) as held_popular,
+            _counted_once(popular, held_popular, settings),
             _repeated(LOOK_AT_POPULAR_SECONDS, lambda: _refresh(popular, held_popular, settings)),
         ):
             queue = RedisJobQueue(broker)
@@ -116,6 +117,14 @@ def _recommender(pool: Pool, settings: Settings) -> InMemoryRecommender:
 def _process_name() -> str:
     """Unlike any other's, also where every container has the same host name and process id."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+@asynccontextmanager
+async def _counted_once(popular: PopularPosts, held: HeldPopular, settings: Settings) -> AsyncIterator[None]:
+    """Where popular posts were never counted the first jobs wait for it: their feeds would be empty."""
+    if held.current().computed_at is None:
+        await _logged(lambda: _refresh(popular, held, settings))
+    yield
 
 
 async def _refresh(popular: PopularPosts, held: HeldPopular, settings: Settings) -> None:

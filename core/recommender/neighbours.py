@@ -120,6 +120,9 @@ def check_queries(queries: csr_array, index: InvertedIndex, k: int, excluded_row
         raise ValueError(f"the queries have {queries.shape[1]} columns where the index has {columns}")
     if excluded_rows.shape != (queries.shape[0],):
         raise ValueError(f"{queries.shape[0]} queries need as many excluded rows, not {excluded_rows.shape}")
+    if excluded_rows.max(initial=-1) >= index.row_count:
+        raise ValueError(f"excluded rows must be below {index.row_count}, the number of rows, or -1 for none")
+    queries.check_format(full_check=True)
 
 
 def _portions(count: int, threads: int) -> Iterator[tuple[int, int]]:

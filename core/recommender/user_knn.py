@@ -82,6 +82,7 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             raise ValueError(f"limit must be at least 1, not {limit}")
         if seen.shape != queries.shape:
             raise ValueError(f"seen posts have the shape {seen.shape}, the queries {queries.shape}")
+        seen.check_format(full_check=True)
         count, width = queries.shape[0], min(limit, max(1, queries.shape[1]))
         rows, scores = np.empty((count, width), dtype=np.int32), np.empty((count, width), dtype=np.float32)
         find, (seen_starts, seen_posts, _) = self._finder(queries, own_rows), sparse_rows(seen)

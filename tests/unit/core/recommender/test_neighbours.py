@@ -155,5 +155,7 @@ def test_questions_that_do_not_fit_are_refused_with_the_rule() -> None:
         top_neighbours(taste(1, 7, seed=1), index, 3, nobody)
     with pytest.raises(ValueError, match="2 queries need as many excluded rows"):
         top_neighbours(taste(2, 4, seed=1), index, 3, nobody)
+    with pytest.raises(ValueError, match="excluded rows must be below 5"):
+        top_neighbours(taste(1, 4, seed=1), index, 3, np.array([5]))
     with pytest.raises(ValueError, match="at least 1 thread, not 0"):
         top_neighbours(taste(1, 4, seed=1), index, 3, nobody, threads=0)

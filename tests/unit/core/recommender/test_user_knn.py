@@ -231,5 +231,8 @@ def test_queries_whose_columns_lie_outside_are_refused() -> None:
     outside = csr_array((np.ones(1, dtype=np.float32), [0], [0, 1]), shape=(1, 3))
     outside.indices[0] = 9
 
-    with pytest.raises(ValueError, match=r"indices must be|index"):
-        UserKNN().fit(taste(3, 3, seed=1)).kneighbors(outside, NOBODY)
+    model = UserKNN().fit(taste(3, 3, seed=1))
+    with pytest.raises(ValueError, match="indices must be"):
+        model.kneighbors(outside, NOBODY)
+    with pytest.raises(ValueError, match="indices must be"):
+        model.recommend(taste(1, 3, seed=1), NOBODY, outside, 5)

@@ -116,7 +116,7 @@ def run(name: str, task: Task, keep: bool) -> Run:
     if keep:
         _save_found(contestant.read(answer, users, task.k), task.folder / name)
     share = len(users) / user_count
-    return Run(seconds / share, cpu_seconds / share, whole_peak_bytes - idle_bytes, whole_peak_bytes)
+    return Run(seconds / share, cpu_seconds / share, max(0, whole_peak_bytes - idle_bytes), whole_peak_bytes)
 
 
 def load_found(name: str, folder: Path) -> Found:

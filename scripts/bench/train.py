@@ -244,7 +244,7 @@ async def _train(settings: Settings) -> Training:
         record.post_count,
         int(record.metrics["pairs"]),
         record.size_bytes,
-        peak_bytes() - idle_bytes,
+        max(0, peak_bytes() - idle_bytes),
     )
 
 

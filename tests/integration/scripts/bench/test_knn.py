@@ -1,7 +1,10 @@
 """The benchmark of neighbours measures what it says, small."""
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +25,22 @@ def weights_with_empty_rows() -> csr_array:
     return weights[[*range(40), *range(40)]] @ csr_array(np.diag(np.arange(60) % 7 > 0).astype(np.float32))
 
 
+@pytest.fixture(scope="module", params=INSTALLED)
+def contestant(request: pytest.FixtureRequest) -> Iterator[tuple[str, Executor]]:
+    """Its name, and a process for it: other libraries' threads and machine code are not let into the tests'."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        yield request.param, process
+
+
 @pytest.mark.parametrize("k", [1, 7, 1_000])
-@pytest.mark.parametrize("name", INSTALLED)
-def test_each_finds_the_neighbours_of_the_plain_product(name: str, k: int, tmp_path: Path) -> None:
+def test_each_finds_the_neighbours_of_the_plain_product(
+    contestant: tuple[str, Executor], k: int, tmp_path: Path
+) -> None:
+    name, process = contestant
     weights = weights_with_empty_rows()
     save_matrix(weights, tmp_path)
 
-    measured = run(name, Task(tmp_path, k, threads=2, sample=30, seed=0), keep=True)
+    measured = process.submit(run, name, Task(tmp_path, k, threads=2, sample=30, seed=0), keep=True).result()
 
     answer = load_found(name, tmp_path)
     plain = plain_neighbours(weights, np.arange(80), k)

@@ -75,7 +75,12 @@ def inverted_index(matrix: csr_array) -> InvertedIndex:
 
 
 def sparse_rows(matrix: csr_array) -> SparseRows:
-    """A CSR matrix as kernels take it, without a copy where its types allow. Raises ValueError as `inverted_index`."""
+    """A CSR matrix as kernels take it, without a copy where its types allow.
+
+    Raises ValueError for matrices of another format, and as `inverted_index`.
+    """
+    if getattr(matrix, "format", None) != "csr":
+        raise ValueError(f"a sparse matrix in CSR format is needed, not {_described(matrix)}")
     if matrix.nnz > MOST_ENTRIES or max(matrix.shape) > MOST_ROWS:
         raise ValueError(
             f"a matrix of {matrix.shape[0]:,} x {matrix.shape[1]:,} with {matrix.nnz:,} entries is too large: at most "
@@ -86,6 +91,34 @@ def sparse_rows(matrix: csr_array) -> SparseRows:
         matrix.indices.astype(np.int32, copy=False),
         matrix.data.astype(np.float32, copy=False),
     )
+
+
+def checked_matrix(matrix: csr_array, name: str) -> csr_array:
+    """The CSR matrix, float32, with each pair once, without zeros and sorted, as kernels need it.
+
+    Raises ValueError, in which the matrix has this name, for entries outside the shape, for weights that are negative,
+    not finite or beyond float32, and for matrices of another format.
+    """
+    if getattr(matrix, "format", None) != "csr":
+        raise ValueError(f"{name} must be a sparse matrix in CSR format, not {_described(matrix)}")
+    try:
+        matrix.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be read: {error}") from error
+    if matrix.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers, not {matrix.dtype}")
+    if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
+        raise ValueError(f"{name} must hold finite weights that are not negative")
+    if matrix.data.max(initial=0) > np.finfo(np.float32).max:
+        raise ValueError(f"{name} holds weights up to {matrix.data.max():.3g}, which are too large for 32 bits")
+    if matrix.has_canonical_format and matrix.data.all() and matrix.dtype == np.float32:
+        return matrix
+    cleaned = matrix.astype(np.float32)
+    cleaned.sum_duplicates()
+    cleaned.eliminate_zeros()
+    if not np.isfinite(cleaned.data).all():
+        raise ValueError(f"{name} holds weights that are too large together for 32 bits")
+    return cleaned
 
 
 def check_rows(rows: SparseRows, count: int, width: int) -> None:
@@ -106,6 +139,10 @@ def check_index(index: InvertedIndex, count: int, width: int) -> None:
     _check(starts[0] == 0 and starts[-1] == len(local_rows) == len(values), "list starts")
     _check(bool((starts[1:] >= starts[:-1]).all()), "list starts")
     _check(not len(local_rows) or local_rows.max() < block_rows, "rows")
+
+
+def _described(matrix: Any) -> str:
+    return getattr(matrix, "format", type(matrix).__name__)
 
 
 def _check_types(arrays: Sequence[NDArray[Any]], types_due: Sequence[Any]) -> None:

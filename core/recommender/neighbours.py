@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from core.recommender.inverted_index import InvertedIndex, SparseRows, inverted_index, sparse_rows
+from core.recommender.inverted_index import InvertedIndex, SparseRows, checked_matrix, inverted_index, sparse_rows
 from core.recommender.neighbour_kernels import nearest, nearest_within, unpacked
 from core.recommender.normalisation import l2_normalised
 from core.recommender.reused_buffers import zeros_reused
@@ -20,7 +20,7 @@ QUERIES_AT_ONCE = 512
 class Neighbours(NamedTuple):
     """The neighbours of q queries, the most similar first, ties by row; -1 and 0 where there are fewer than k.
 
-    rows: shape (q, k), int32; similarities: shape (q, k), float32, cosines in (0, 1].
+    rows: shape (q, k), int32; similarities: shape (q, k), float32, cosines in (0, 1]. k is no more than all rows.
     """
 
     rows: NDArray[np.int32]
@@ -45,9 +45,9 @@ def top_neighbours(
 def cosine_neighbours(matrix: csr_array, k: int, threads: int = 1) -> Neighbours:
     """The k most similar other rows of each row: of the user-item matrix similar users, of its transpose similar posts.
 
-    matrix: CSR (rows, columns), float32, finite weights that are not negative.
+    matrix: CSR (rows, columns), finite weights that are not negative. Raises ValueError for any other.
     """
-    normalised = l2_normalised(matrix)
+    normalised = l2_normalised(checked_matrix(matrix, "the matrix"))
     own_rows = np.arange(matrix.shape[0], dtype=np.int64)
     return top_neighbours(normalised, inverted_index(normalised), k, own_rows, threads)
 
@@ -120,7 +120,9 @@ def check_queries(queries: csr_array, index: InvertedIndex, k: int, excluded_row
         raise ValueError(f"the queries have {queries.shape[1]} columns where the index has {columns}")
     if excluded_rows.shape != (queries.shape[0],):
         raise ValueError(f"{queries.shape[0]} queries need as many excluded rows, not {excluded_rows.shape}")
-    if excluded_rows.max(initial=-1) >= index.row_count:
+    if excluded_rows.dtype != np.int64:
+        raise ValueError(f"excluded rows must be int64, not {excluded_rows.dtype}")
+    if excluded_rows.min(initial=-1) < -1 or excluded_rows.max(initial=-1) >= index.row_count:
         raise ValueError(f"excluded rows must be below {index.row_count}, the number of rows, or -1 for none")
     queries.check_format(full_check=True)
 

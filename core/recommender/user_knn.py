@@ -1,7 +1,6 @@
 """User-based k nearest neighbours: what similar users liked, weighted by how similar they are."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from core.recommender.inverted_index import (
     SparseRows,
     check_index,
     check_rows,
+    checked_matrix,
     inverted_index,
     sparse_rows,
 )
@@ -26,10 +26,15 @@ BOUNDED_ADDITIONS = 8_000
 """A budget with which feeds lost nothing in nDCG@10 among very many users, in small communities and in large ones."""
 
 
+MOST_ADDITIONS = 2**31 - 1
+"""More would be no bound: no query has so many."""
+
+
 class RankedPosts(NamedTuple):
     """The posts for q queries, best first, ties by row; -1 and 0 where there are fewer than the limit.
 
-    rows: shape (q, limit), int32, positions in the model's posts; scores: shape (q, limit), float32, positive.
+    rows: shape (q, limit), int32, positions in the model's posts; scores: shape (q, limit), float32, positive. The
+    limit is no more than all posts.
     """
 
     rows: NDArray[np.int32]
@@ -56,13 +61,14 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         """Learn from the user-item matrix: CSR (users, posts), weights not negative. Raises ValueError."""
         if self.n_neighbors < 1:
             raise ValueError(f"n_neighbors must be at least 1, not {self.n_neighbors}")
-        if self.additions < 0:
-            raise ValueError(f"additions must not be negative, but is {self.additions}")
-        checked = _checked(matrix, "the user-item matrix")
+        if not 0 <= self.additions <= MOST_ADDITIONS:
+            raise ValueError(f"additions must be from 0 to {MOST_ADDITIONS:,}, not {self.additions}")
+        checked = checked_matrix(matrix, "the user-item matrix")
         if float(checked.data.max(initial=0)) * self.n_neighbors > float(np.finfo(np.float32).max):
             raise ValueError(f"weights up to {checked.data.max():.3g} are too large: votes would not stay finite")
         self.weights_ = sparse_rows(checked)
         self.index_ = inverted_index(l2_normalised(checked))
+        self._list_lengths = self.index_.list_lengths
         return self
 
     def kneighbors(self, queries: csr_array, own_rows: NDArray[np.int64], threads: int = 1) -> Neighbours:
@@ -82,10 +88,11 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             raise ValueError(f"limit must be at least 1, not {limit}")
         if seen.shape != queries.shape:
             raise ValueError(f"seen posts have the shape {seen.shape}, the queries {queries.shape}")
+        seen_starts, seen_posts, _ = sparse_rows(seen)
         seen.check_format(full_check=True)
         count, width = queries.shape[0], min(limit, max(1, queries.shape[1]))
         rows, scores = np.empty((count, width), dtype=np.int32), np.empty((count, width), dtype=np.float32)
-        find, (seen_starts, seen_posts, _) = self._finder(queries, own_rows), sparse_rows(seen)
+        find = self._finder(queries, own_rows)
 
         def recommend_some(first: int, last: int) -> None:
             best = np.zeros((last - first, width), dtype=np.uint64)
@@ -118,6 +125,7 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         )  # fmt: skip
         check_rows(algorithm.weights_, users, posts)
         check_index(algorithm.index_, users, posts)
+        algorithm._list_lengths = algorithm.index_.list_lengths
         return algorithm
 
     @property
@@ -125,24 +133,11 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         return min(self.n_neighbors, max(1, self.index_.row_count))
 
     def _finder(self, queries: csr_array, own_rows: NDArray[np.int64]) -> Find:
-        normalised = l2_normalised(_checked(queries, "the queries"))
+        normalised = l2_normalised(checked_matrix(queries, "the queries"))
         check_queries(normalised, self.index_, self.n_neighbors, own_rows)
         asked = sparse_rows(normalised)
         return finder(asked, self.index_, self._neighbour_count, own_rows, self._budget)
 
-    @cached_property
+    @property
     def _budget(self) -> Budget | None:
-        return Budget(self.additions, self.index_.list_lengths) if self.additions else None
-
-
-def _checked(matrix: csr_array, name: str) -> csr_array:
-    """The matrix with each pair once, without zeros and sorted, as kernels need it. Raises ValueError."""
-    matrix.check_format(full_check=True)
-    if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
-        raise ValueError(f"{name} must hold finite weights that are not negative")
-    if matrix.has_canonical_format and matrix.data.all() and matrix.dtype == np.float32:
-        return matrix
-    cleaned = matrix.astype(np.float32)
-    cleaned.sum_duplicates()
-    cleaned.eliminate_zeros()
-    return cleaned
+        return Budget(self.additions, self._list_lengths) if self.additions else None

@@ -3,6 +3,7 @@
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
+from copy import copy
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,7 +19,7 @@ from scipy.sparse import csr_array
 from core.recommender.clustered_interactions import clustered_interactions
 from core.recommender.compiled import warm
 from core.recommender.ranking_metrics import ndcg_at_k
-from core.recommender.user_knn import BOUNDED_ADDITIONS, RankedPosts, UserKNN
+from core.recommender.user_knn import BOUNDED_ADDITIONS, MOST_ADDITIONS, RankedPosts, UserKNN
 from scripts.bench.growth_plot import growth_plot
 from scripts.bench.resident_memory import peak_bytes
 from scripts.command import command_app, console
@@ -28,6 +29,7 @@ NEIGHBOURS, POSTS, JUDGED_POSTS = 50, 50, 10
 LEAST_HISTORY = 5
 """Users with fewer posts get no collaborative feed by default, so they are neither timed nor judged."""
 HELD_OUT_SHARE = 0.2
+LEAST_USERS, MOST_USERS = 100, 10_000_000
 ROUNDS = 9
 _USERS_PER_POST, _INTERACTIONS_PER_USER = 2, 50
 _MICROSECONDS, _GB = 1e6, 1e9
@@ -89,13 +91,19 @@ class Growth:
 @app.command()
 def growth(
     sizes: Annotated[str, typer.Option(help="Numbers of users, with commas between.")] = "100000,300000,1000000",
-    additions: Annotated[int, typer.Option(min=1, help="The bound: additions for one user.")] = BOUNDED_ADDITIONS,
-    sample: Annotated[int, typer.Option(min=2, help="Users timed, and as many judged.")] = 20_000,
+    additions: Annotated[
+        int, typer.Option(min=1, max=MOST_ADDITIONS, help="The bound: additions for one user.")
+    ] = BOUNDED_ADDITIONS,
+    sample: Annotated[int, typer.Option(min=2, max=MOST_USERS, help="Users timed, and as many judged.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Other data for another number.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-    plot: Annotated[Path | None, typer.Option(dir_okay=False, help="Draw the figures into this SVG file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(dir_okay=False, writable=True, help="Draw the figures into this SVG file.")
+    ] = None,
 ) -> None:
     """Compare bounded neighbours with exact ones, on made-up users of the numbers given, 50 interactions each."""
+    if plot and not plot.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {plot.parent}", param_hint="--plot")
     grown = measure(_numbers(sizes), additions, sample, seed)
     if plot:
         plot.write_text(growth_plot(_document(grown)))
@@ -107,11 +115,11 @@ def growth(
 
 def _numbers(sizes: str) -> list[int]:
     try:
-        numbers = [int(size) for size in sizes.split(",")]
+        numbers = list(dict.fromkeys(int(size) for size in sizes.split(",")))
     except ValueError as error:
         raise typer.BadParameter(f"{sizes!r} is not numbers with commas between", param_hint="--sizes") from error
-    if min(numbers) < 100:
-        raise typer.BadParameter(f"{min(numbers)} users are too few: at least 100", param_hint="--sizes")
+    if not LEAST_USERS <= min(numbers) <= max(numbers) <= MOST_USERS:
+        raise typer.BadParameter(f"{sizes}: each from {LEAST_USERS} to {MOST_USERS:,} users", param_hint="--sizes")
     return numbers
 
 
@@ -168,8 +176,8 @@ def measure_size(users: int, additions: int, sample: int, seed: int, threads: in
 
 def _bounded(exact: UserKNN, additions: int) -> UserKNN:
     """The same model in the bounded mode: both learn the same."""
-    bounded = UserKNN(n_neighbors=exact.n_neighbors, additions=additions)
-    bounded.weights_, bounded.index_ = exact.weights_, exact.index_
+    bounded = copy(exact)
+    bounded.additions = additions
     return bounded
 
 

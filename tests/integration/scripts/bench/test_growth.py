@@ -82,7 +82,9 @@ def test_every_size_is_measured_and_drawn(tmp_path: Path) -> None:
     assert picture.read_text().startswith("<svg")
 
 
-@pytest.mark.parametrize(("sizes", "reason"), [("1000;2000", "not numbers"), ("50,1000", "50 users are too few")])
+@pytest.mark.parametrize(
+    ("sizes", "reason"), [("1000;2000", "not numbers"), ("50,1000", "each from 100 to 10,000,000")]
+)
 def test_sizes_that_cannot_be_are_refused(sizes: str, reason: str) -> None:
     result = CliRunner().invoke(app, ["--sizes", sizes], env={"COLUMNS": "200"})
 

@@ -145,6 +145,12 @@ def test_weights_as_far_apart_as_floats_go_stay_finite() -> None:
     assert found.similarities.max() <= 1
 
 
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_impossible_weights_have_no_neighbours_but_an_error(weight: float) -> None:
+    with pytest.raises(ValueError, match="the matrix must hold finite weights that are not negative"):
+        cosine_neighbours(csr_array(np.array([[1, weight], [1, 1]])), 1)
+
+
 def test_questions_that_do_not_fit_are_refused_with_the_rule() -> None:
     index = inverted_index(taste(5, 4, seed=1))
     nobody = np.array([-1])

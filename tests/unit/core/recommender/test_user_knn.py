@@ -210,7 +210,7 @@ def test_pairs_that_come_twice_are_summed_and_zeros_are_left_out() -> None:
 def test_wrong_parameters_and_weights_are_refused_with_the_rule() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         UserKNN(n_neighbors=0).fit(taste(3, 3, seed=1))
-    with pytest.raises(ValueError, match="additions must not be negative"):
+    with pytest.raises(ValueError, match="additions must be from 0"):
         bounded(-1).fit(taste(3, 3, seed=1))
     model = UserKNN().fit(taste(3, 3, seed=1))
     for weight in (np.nan, np.inf, -1.0):
@@ -236,3 +236,52 @@ def test_queries_whose_columns_lie_outside_are_refused() -> None:
         model.kneighbors(outside, NOBODY)
     with pytest.raises(ValueError, match="indices must be"):
         model.recommend(taste(1, 3, seed=1), NOBODY, outside, 5)
+
+
+def test_learning_again_or_with_another_budget_is_learning_anew() -> None:
+    first, second = taste(30, 20, seed=1), taste(400, 500, seed=2, density=0.3)
+    used = bounded(50).fit(first)
+    used.kneighbors(first, np.arange(30))
+
+    again = used.fit(second).kneighbors(second, np.arange(400))
+    anew = bounded(50).fit(second).kneighbors(second, np.arange(400))
+    widened = used.set_params(additions=10**6).kneighbors(second, np.arange(400))
+
+    assert (again.rows == anew.rows).all()
+    assert (widened.rows == UserKNN(n_neighbors=10).fit(second).kneighbors(second, np.arange(400)).rows).all()
+
+
+@pytest.mark.parametrize("additions", [-1, 2**31, 2**70])
+def test_a_budget_beyond_all_use_is_refused(additions: int) -> None:
+    with pytest.raises(ValueError, match="additions must be from 0 to"):
+        bounded(additions).fit(taste(5, 5, seed=0))
+
+
+def test_a_matrix_of_another_format_is_refused_by_name() -> None:
+    matrix = taste(20, 20, seed=0)
+    model = UserKNN().fit(matrix)
+
+    with pytest.raises(ValueError, match="the user-item matrix must be a sparse matrix in CSR format, not csc"):
+        UserKNN().fit(matrix.tocsc())
+    with pytest.raises(ValueError, match="the queries must be a sparse matrix in CSR format, not ndarray"):
+        model.kneighbors(matrix.toarray(), np.arange(20))
+    with pytest.raises(ValueError, match="a sparse matrix in CSR format is needed, not csc"):
+        model.recommend(matrix, np.arange(20), matrix.tocsc(), 5)
+
+
+def test_weights_that_32_bits_cannot_hold_are_refused() -> None:
+    matrix = taste(20, 20, seed=0)
+    huge = matrix.astype(np.float64) * 1e39
+
+    with pytest.raises(ValueError, match="the queries holds weights up to"):
+        UserKNN().fit(matrix).kneighbors(huge, np.arange(20))
+
+
+@pytest.mark.parametrize(
+    ("own_rows", "reason"), [(np.zeros(20, np.int32), "must be int64"), (np.full(20, -2), "or -1 for none")]
+)
+def test_own_rows_of_another_kind_are_refused(own_rows: NDArray[np.int64], reason: str) -> None:
+    matrix = taste(20, 20, seed=0)
+
+    with pytest.raises(ValueError, match=reason):
+        UserKNN().fit(matrix).kneighbors(matrix, own_rows)

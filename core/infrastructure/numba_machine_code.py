@@ -1,6 +1,7 @@
 """The kernels' machine code: kept beside the models, and there before the first message."""
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +27,21 @@ def warm_kernels(model_path: Path) -> float:
         compiled.keep_machine_code_in(folder)
     except OSError as error:
         structlog.get_logger().warning("machine_code_not_kept", folder=str(folder), reason=error.strerror)
+    _check_override()
     with _alone_in(folder):
         _warm(folder)
     return time.monotonic() - started
+
+
+def _check_override() -> None:
+    """NUMBA_CACHE_DIR comes before MODEL_PATH; numba does not say that it could not be used."""
+    override = os.environ.get("NUMBA_CACHE_DIR")
+    if not override:
+        return
+    try:
+        Path(override).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        structlog.get_logger().warning("machine_code_not_kept", folder=override, reason=error.strerror)
 
 
 def _warm(folder: Path) -> None:

@@ -9,7 +9,10 @@ from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import structlog
+
 from core.domain.errors import ArtefactRefused, ConfigurationError
+from core.infrastructure.joblib_model_file import PARTIAL
 from core.infrastructure.postgres_pool import Connection, Pool, transaction
 
 CHUNK_BYTES = 2 * 1024 * 1024
@@ -41,6 +44,8 @@ class PostgresArtefactStore:
         """A local file with exactly these bytes; a damaged one is replaced."""
         path = self._cache_dir / f"{sha256}.joblib"
         if not await asyncio.to_thread(_holds, path, sha256):
+            if path.exists():
+                structlog.get_logger().warning("model_file_damaged", file=str(path), action="fetched again")
             await self._download(sha256, path)
         return path
 
@@ -79,7 +84,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".partial-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=PARTIAL, delete=False) as file:
             try:
                 yield file  # type: ignore[misc]  # typeshed's wrapper of a temporary file is no BinaryIO by name
                 file.close()

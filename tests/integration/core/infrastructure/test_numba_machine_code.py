@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
+
+from core.infrastructure.numba_machine_code import warm_kernels
 
 WARM_AND_TELL = """
 import json, sys
@@ -32,6 +35,16 @@ def warmed(model_path: Path) -> tuple[int, int]:
     )
     kernels, found = json.loads(done.stdout.splitlines()[-1])
     return kernels, found
+
+
+def test_an_override_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+
+    with capture_logs() as logs:
+        warm_kernels(tmp_path)
+
+    assert [(line["event"], line["folder"]) for line in logs] == [("machine_code_not_kept", str(tmp_path / "file"))]
 
 
 def test_the_second_process_finds_what_the_first_one_made(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.application.ports.artefact_store import ArtefactStore
 from core.domain.errors import ArchiveUnavailable, ArtefactRefused, ConfigurationError
@@ -64,12 +65,15 @@ async def test_bytes_that_nobody_put_are_refused(store: ArtefactStore) -> None:
         await store.fetch(SHA256)
 
 
-async def test_a_damaged_local_copy_is_replaced(store: ArtefactStore, model: Path) -> None:
+async def test_a_damaged_local_copy_is_replaced_and_told(store: ArtefactStore, model: Path, url: str | None) -> None:
     await store.put(model)
     local = await store.fetch(SHA256)
     local.write_bytes(CONTENT[:-1] + b"x")
 
-    assert (await store.fetch(SHA256)).read_bytes() == CONTENT
+    with capture_logs() as logs:
+        assert (await store.fetch(SHA256)).read_bytes() == CONTENT
+
+    assert [line["event"] for line in logs] == ([] if url is None else ["model_file_damaged"])
 
 
 async def test_damaged_stored_bytes_are_refused_and_leave_nothing_behind(

@@ -50,6 +50,18 @@ def test_the_same_arrays_give_the_same_bytes_under_a_name_by_content(tmp_path: P
     assert [file.name for file in one.parent.iterdir()] == [one.name]
 
 
+def test_what_a_killed_process_left_is_removed_but_not_what_a_living_one_writes(tmp_path: Path) -> None:
+    left, living = tmp_path / ".partial-left.joblib", tmp_path / ".partial-living.joblib"
+    for file in (left, living):
+        file.touch()
+    os.utime(left, (0, 0))
+
+    write_model(tmp_path, ARRAYS)
+
+    assert not left.exists()
+    assert living.exists()
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 

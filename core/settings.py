@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_type_hints
 
@@ -62,9 +62,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     weight_click: NonNegative = 0.3
     weight_like: NonNegative = 0.7
     weight_share: NonNegative = 1.0
-    neighbour_count: PositiveInt = 50
-    exact_neighbours_up_to_users: Annotated[int, Meta(ge=0)] = 200_000
-    half_life_hours: NonNegative = 0.0
+    algorithm: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")] = "user_knn"
+    algorithm_parameters: str = ""
+    exact_neighbours_up_to_users: Annotated[int, Meta(ge=0, le=10_000_000_000)] = 200_000
     memory_limit_mb: Annotated[int, Meta(ge=0, le=100_000_000)] = 0
     popular_half_life_hours: Positive = 12.0
     popular_window_days: Days = 30
@@ -78,6 +78,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     def interaction_weights(self) -> InteractionWeights:
         """What each type of interaction counts."""
         return InteractionWeights(self.weight_view, self.weight_click, self.weight_like, self.weight_share)
+
+    @property
+    def parameters_by_name(self) -> dict[str, str]:
+        """ALGORITHM_PARAMETERS, like `k=100 vote_half_life=18`, taken apart."""
+        return named_values(self.algorithm_parameters.replace(",", " ").split(), "ALGORITHM_PARAMETERS")
 
     @property
     def composition(self) -> Composition:
@@ -128,6 +133,15 @@ def load_settings(
         return msgspec.convert(merged, Settings, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
         raise ConfigurationError(_one_line(error, merged)) from error
+
+
+def named_values(texts: Iterable[str], source: str) -> dict[str, str]:
+    """Texts like `k=100` by name. Raises ConfigurationError that names the source."""
+    pairs = [text.partition("=") for text in texts]
+    wrong = next((name for name, equals, value in pairs if not (name and equals and value)), None)
+    if wrong is not None:
+        raise ConfigurationError(f"{source}: {wrong!r} is wrong: name=value is expected")
+    return {name: value for name, _, value in pairs}
 
 
 def _decode_path(kind: type, value: object) -> object:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.application.train_model import TrainModel
 from core.domain.errors import ConfigurationError
-from core.infrastructure.knn_training import KnnTraining, say_nothing
+from core.infrastructure.adbc_model_training import AdbcModelTraining, say_nothing
 from core.infrastructure.numba_machine_code import warm_kernels
 from core.infrastructure.postgres_artefact_store import PostgresArtefactStore
 from core.infrastructure.postgres_pool import open_pool
@@ -23,12 +23,12 @@ async def open_training(settings: Settings, on_phase: Callable[[str], None] = sa
     await asyncio.to_thread(warm_kernels, settings.model_path)
     async with open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool:
         yield TrainModel(
-            training=KnnTraining(
+            training=AdbcModelTraining(
                 settings.database_url,
                 settings.model_path,
                 settings.interaction_weights,
-                settings.half_life_hours,
-                settings.neighbour_count,
+                algorithm=settings.algorithm,
+                parameters=settings.parameters_by_name,
                 exact_up_to_users=settings.exact_neighbours_up_to_users,
                 memory_limit_mb=settings.memory_limit_mb,
                 on_phase=on_phase,

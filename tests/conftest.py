@@ -1,6 +1,7 @@
 """Real servers for every test: one PostgreSQL and one Valkey a session, an empty database of each a test."""
 
 import asyncio
+import hashlib
 import itertools
 import os
 import tempfile
@@ -22,7 +23,9 @@ LEAST_BRANCH_COVERAGE = 85.0
 
 def pytest_configure(config: pytest.Config) -> None:
     """Hold the whole run, and no part of it, to the least coverage; keep machine code for the processes of tests."""
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "machine_code"))
+    sources = sorted((config.rootpath / "core" / "recommender").glob("*.py"))
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "machine_code" / digest))
     coverage = config.pluginmanager.getplugin("_cov")
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
         config.option.keyword or config.option.markexpr

@@ -1,7 +1,7 @@
 """All interactions of one moment, read from Postgres through ADBC, batch by batch."""
 
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Generator, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -78,11 +78,11 @@ class InteractionSnapshot:
         newest = self._first(_NEWEST)
         return self.now if newest is None else min(self.now, float(newest))
 
-    def batches(self) -> Iterator[InteractionColumns]:
-        """Every interaction of a known type that lacks nothing, in any order."""
+    def batches(self) -> Generator[InteractionColumns, None, None]:
+        """Every interaction of a known type that lacks nothing, in any order. Closed early, the rest is not read."""
         return self._batches(f"select {COLUMNS} {_WHOLE_ROWS}", BATCH_BYTES)
 
-    def batches_by_user(self, batch_bytes: int) -> Iterator[InteractionColumns]:
+    def batches_by_user(self, batch_bytes: int) -> Generator[InteractionColumns, None, None]:
         """The same in the order of user ids, the server having sorted them, in batches of so many bytes."""
         self._cursor.execute(_SORT)
         return self._batches(f"select {COLUMNS} {_WHOLE_ROWS} order by user_id", batch_bytes)
@@ -93,15 +93,19 @@ class InteractionSnapshot:
         row = self._cursor.fetchone()
         return None if row is None else row[0]
 
-    def _batches(self, query: str, batch_bytes: int) -> Iterator[InteractionColumns]:
+    def _batches(self, query: str, batch_bytes: int) -> Generator[InteractionColumns, None, None]:
         self._cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(batch_bytes)})
         self._cursor.execute(query)
         reader = self._cursor.fetch_record_batch()
         following = self._reading_ahead.submit(_next_batch, reader)
-        while (batch := following.result()) is not None:
-            # The driver reads the next batch while this one is worked on.
-            following = self._reading_ahead.submit(_next_batch, reader)
-            yield _columns_of(batch, self.now)
+        try:
+            while (batch := following.result()) is not None:
+                # The driver reads the next batch while this one is worked on.
+                following = self._reading_ahead.submit(_next_batch, reader)
+                yield _columns_of(batch, self.now)
+        finally:
+            wait([following])
+            reader.close()
 
 
 @contextmanager

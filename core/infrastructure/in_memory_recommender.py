@@ -13,14 +13,14 @@ from core.domain.history import History
 from core.domain.model import ModelRecord, Serving
 from core.domain.ranking import Ranking
 from core.infrastructure.joblib_model_file import read_model
-from core.infrastructure.knn_model import KnnModel
+from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.task_ending import end_task
 
 
 class _Loaded(NamedTuple):
     """One model with its name and epoch: exchanged as a whole, so that no job sees half of each."""
 
-    model: KnnModel | None
+    model: RankingModel | None
     version: str | None
     epoch: int
 
@@ -83,7 +83,7 @@ class InMemoryRecommender:
             return self._loaded._replace(epoch=serving.epoch)
         path = await self._artefacts.fetch(record.sha256)
         arrays = await asyncio.to_thread(read_model, path, record.sha256)
-        return _Loaded(KnnModel.from_arrays(arrays), record.version, serving.epoch)
+        return _Loaded(RankingModel.from_arrays(arrays), record.version, serving.epoch)
 
     def _refuse(self, version: str, error: ArtefactRefused) -> None:
         if self._refused != version:

@@ -20,13 +20,14 @@ _BATCH_SHARE, _SLICE_SHARE = 64, 4
 
 @dataclass(frozen=True, slots=True)
 class TrainingMemory:
-    """A limit above the idle process; 0 for none."""
+    """A limit above the idle process, 0 for none, and how many matrices are made of the same interactions."""
 
     limit_mb: int
+    matrix_count: int = 1
 
-    def holds_all(self, count: int) -> bool:
-        """Whether so many interactions can be held at once."""
-        return not self.limit_mb or whole_bytes(count) <= self.limit_mb * MB
+    def holds_all(self, count: int, ids: int = 0) -> bool:
+        """Whether so many interactions of so many different users and posts together can be held at once."""
+        return not self.limit_mb or whole_bytes(count * self.matrix_count, ids) <= self.limit_mb * MB
 
     @property
     def batch_bytes(self) -> int:
@@ -36,7 +37,7 @@ class TrainingMemory:
     @property
     def slice_rows(self) -> int:
         """How many interactions to hold before they are summed."""
-        return max(1, self._spare_bytes // (_SLICE_SHARE * BYTES_PER_HELD_INTERACTION))
+        return max(1, self._spare_bytes // (_SLICE_SHARE * self._held_bytes))
 
     def holds_model(self, size: ModelSize) -> bool:
         """Whether a model of this size can be made."""
@@ -44,8 +45,8 @@ class TrainingMemory:
 
     def check_held(self, held: int, count: int) -> None:
         """Raise ConfigurationError where one user's interactions, of `count` in all, are more than can be held."""
-        if held * BYTES_PER_HELD_INTERACTION > self._spare_bytes:
-            enough_mb = -(-whole_bytes(count) // MB)
+        if held * self._held_bytes > self._spare_bytes:
+            enough_mb = -(-whole_bytes(count * self.matrix_count, ids=2 * count) // MB)
             raise ConfigurationError(
                 f"MEMORY_LIMIT_MB={self.limit_mb} is too little for a user of {held:,} interactions or more: "
                 f"{enough_mb} is enough for those of all users; 0 is no limit"
@@ -61,14 +62,18 @@ class TrainingMemory:
             )
 
     @property
+    def _held_bytes(self) -> int:
+        return BYTES_PER_HELD_INTERACTION * self.matrix_count
+
+    @property
     def _spare_bytes(self) -> int:
         """What is left for interactions; a little in any case, to find out what would be needed."""
         return max(MB, self.limit_mb * MB - FIXED_BYTES)
 
 
-def whole_bytes(count: int) -> int:
-    """The peak of a training that holds so many interactions at once."""
-    return FIXED_BYTES + WHOLE_BYTES_PER_INTERACTION * count
+def whole_bytes(count: int, ids: int) -> int:
+    """The peak of a training that holds so many interactions at once, of so many different users and posts together."""
+    return FIXED_BYTES + WHOLE_BYTES_PER_INTERACTION * count + BYTES_PER_ID * ids
 
 
 def model_bytes(size: ModelSize) -> int:

@@ -64,6 +64,11 @@ def keep_machine_code_in(folder: Path) -> None:
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # the same
 
 
+def keep_no_machine_code() -> None:
+    """Kernels compiled from now on are compiled for this process alone."""
+    numba.config.CACHE_DIR = ""  # type: ignore[attr-defined]  # the same
+
+
 def warm() -> None:
     """Compile every kernel of the modules imported so far."""
     for kernel in Kernel.known:

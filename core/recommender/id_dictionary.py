@@ -52,10 +52,10 @@ class IdDictionary:
         self._count = np.zeros(1, dtype=np.int64)
 
     def _grow(self) -> None:
-        if 2 * len(self._ids) > MOST_IDS:
+        if len(self._ids) == MOST_IDS:
             raise ValueError(f"there are more than {MOST_IDS:,} ids: 32 bits cannot number them")
         self._slots = np.full(2 * len(self._slots), _EMPTY, dtype=np.int32)
-        ids = np.empty((2 * len(self._ids), 2), dtype=np.uint64)
+        ids = np.empty((min(2 * len(self._ids), MOST_IDS), 2), dtype=np.uint64)
         ids[: len(self)] = self._ids[: len(self)]
         self._ids = ids
         _place_all(self._ids[: len(self)], self._slots)

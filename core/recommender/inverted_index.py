@@ -79,7 +79,7 @@ def sparse_rows(matrix: csr_array) -> SparseRows:
 
     Raises ValueError for matrices of another format, and as `inverted_index`.
     """
-    if getattr(matrix, "format", None) != "csr":
+    if not _is_csr(matrix):
         raise ValueError(f"a sparse matrix in CSR format is needed, not {_described(matrix)}")
     if matrix.nnz > MOST_ENTRIES or max(matrix.shape) > MOST_ROWS:
         raise ValueError(
@@ -87,9 +87,9 @@ def sparse_rows(matrix: csr_array) -> SparseRows:
             f"{MOST_ROWS:,} rows and columns and {MOST_ENTRIES:,} entries can be numbered"
         )
     return SparseRows(
-        matrix.indptr.astype(np.int64, copy=False),
-        matrix.indices.astype(np.int32, copy=False),
-        matrix.data.astype(np.float32, copy=False),
+        np.ascontiguousarray(matrix.indptr, dtype=np.int64),
+        np.ascontiguousarray(matrix.indices, dtype=np.int32),
+        np.ascontiguousarray(matrix.data, dtype=np.float32),
     )
 
 
@@ -99,12 +99,7 @@ def checked_matrix(matrix: csr_array, name: str) -> csr_array:
     Raises ValueError, in which the matrix has this name, for entries outside the shape, for weights that are negative,
     not finite or beyond float32, and for matrices of another format.
     """
-    if getattr(matrix, "format", None) != "csr":
-        raise ValueError(f"{name} must be a sparse matrix in CSR format, not {_described(matrix)}")
-    try:
-        matrix.check_format(full_check=True)
-    except ValueError as error:
-        raise ValueError(f"{name} cannot be read: {error}") from error
+    check_layout(matrix, name)
     if matrix.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, not {matrix.dtype}")
     if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
@@ -119,6 +114,18 @@ def checked_matrix(matrix: csr_array, name: str) -> csr_array:
     if not np.isfinite(cleaned.data).all():
         raise ValueError(f"{name} holds weights that are too large together for 32 bits")
     return cleaned
+
+
+def check_layout(matrix: csr_array, name: str) -> None:
+    """Raise ValueError, in which the matrix has this name, unless it is a CSR matrix with entries inside its shape."""
+    if not _is_csr(matrix):
+        raise ValueError(f"{name} must be a sparse matrix in CSR format, not {_described(matrix)}")
+    try:
+        matrix.check_format(full_check=True)
+        # scipy does not look at the starts of rows where there are no entries.
+        _check(bool((np.diff(matrix.indptr) >= 0).all()), "row starts")
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be read: {error}") from error
 
 
 def check_rows(rows: SparseRows, count: int, width: int) -> None:
@@ -138,11 +145,17 @@ def check_index(index: InvertedIndex, count: int, width: int) -> None:
     _check(len(starts) == width * index.blocks + 1, "list starts")
     _check(starts[0] == 0 and starts[-1] == len(local_rows) == len(values), "list starts")
     _check(bool((starts[1:] >= starts[:-1]).all()), "list starts")
-    _check(not len(local_rows) or local_rows.max() < block_rows, "rows")
+    _check(_rows_fit(starts, local_rows, row_count, block_rows, index.blocks), "rows")
+
+
+def _is_csr(matrix: Any) -> bool:
+    return getattr(matrix, "format", None) == "csr" and matrix.ndim == 2
 
 
 def _described(matrix: Any) -> str:
-    return getattr(matrix, "format", type(matrix).__name__)
+    dimensions = getattr(matrix, "ndim", 2)
+    described = getattr(matrix, "format", type(matrix).__name__)
+    return described if dimensions == 2 else f"{described} of {dimensions} dimension(s)"
 
 
 def _check_types(arrays: Sequence[NDArray[Any]], types_due: Sequence[Any]) -> None:
@@ -193,3 +206,14 @@ def _fill_lists(
     for place in range(len(starts) - 1, 0, -1):
         starts[place] = starts[place - 1]
     starts[0] = 0
+
+
+@compiled(types.boolean, arrays_of(types.uint32), arrays_of(types.uint16), types.int64, types.int64, types.int64)
+def _rows_fit(starts: Any, local_rows: Any, row_count: int, block_rows: int, blocks: int) -> bool:
+    """Whether no list names a row beyond its block's last one. starts: rising, within local_rows."""
+    for place in range(len(starts) - 1):
+        height = min(block_rows, row_count - place % blocks * block_rows)
+        for entry in range(starts[place], starts[place + 1]):
+            if local_rows[entry] >= height:
+                return False
+    return True

@@ -349,6 +349,18 @@ def _keep_candidates(rows: Any, bits: Any, threshold: Any, best: Any) -> None:
                 _sink(best, 0, key)
 
 
+@part_of_kernels
+def _keep_unseen(seen: Any, votes: Any, found: Any, reached: Any, best: Any) -> None:
+    """Put the columns found with the highest votes, but for those seen, into `best`; leaves all votes at 0."""
+    bits = votes.view(np.int32)
+    for column in seen:
+        votes[column] = 0
+    for candidate in range(len(found)):
+        reached[candidate] = bits[found[candidate]]
+        bits[found[candidate]] = 0
+    _keep_candidates(found, reached[: len(found)], _raised(np.int32(1), reached[: len(found)], len(best)), best)
+
+
 @compiled(
     types.void, types.int64, types.int64, arrays_of(types.int32, 2), arrays_of(types.float32, 2), *ROWS,
     arrays_of(types.int64), arrays_of(types.int32), outputs_of(types.float32), KEYS,
@@ -364,17 +376,84 @@ def voted(
     query has seen, as in SparseRows. votes: (columns,), all 0 before and after. Writes best: (last - first, limit), as
     `nearest` does.
     """
-    bits = votes.view(np.int32)
     found, reached = np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int32)
     for place in range(last - first):
         room = _entries_of(neighbours[place], row_starts) + 1
         if room > len(found):
             found, reached = np.empty(2 * room, dtype=np.uint32), np.empty(2 * room, dtype=np.int32)
         count = _add_votes(neighbours[place], similarities[place], row_starts, row_columns, row_weights, votes, found)
-        for entry in range(seen_starts[first + place], seen_starts[first + place + 1]):
-            votes[seen_columns[entry]] = 0
-        for candidate in range(count):
-            reached[candidate] = bits[found[candidate]]
-            bits[found[candidate]] = 0
-        threshold = _raised(np.int32(1), reached[:count], best.shape[1])
-        _keep_candidates(found[:count], reached[:count], threshold, best[place])
+        seen = seen_columns[seen_starts[first + place] : seen_starts[first + place + 1]]
+        _keep_unseen(seen, votes, found[:count], reached, best[place])
+
+
+@part_of_kernels
+def _add_row(columns: Any, values: Any, weight: Any, votes: Any, found: Any, count: Any) -> Any:
+    """Add weight times value to the votes of the row's columns; notes the new ones, gives how many are noted."""
+    for entry in range(len(columns)):
+        added = weight * values[entry]
+        # What is too little for a float would have its column noted again and again.
+        if added > 0:
+            column = np.uint32(columns[entry])
+            found[count] = column
+            count += np.int64(votes[column] == 0)
+            votes[column] += added
+    return count
+
+
+@compiled(
+    types.void, types.int64, types.int64, *ROWS, *ROWS, arrays_of(types.int64), arrays_of(types.int32),
+    outputs_of(types.float32), KEYS,
+)  # fmt: skip
+def best_products(
+    first: int, last: int, starts: Any, columns: Any, weights: Any, row_starts: Any, row_columns: Any,
+    row_values: Any, seen_starts: Any, seen_columns: Any, votes: Any, best: Any,
+) -> None:  # fmt: skip
+    """Find the columns with the highest sums of products of a query and the rows, none of those seen.
+
+    Queries first up to last of SparseRows (starts, columns, weights), whose columns are rows of the SparseRows
+    (row_starts, row_columns, row_values), not negative; the rest as in `voted`.
+    """
+    found, reached = np.empty(len(votes) + 1, dtype=np.uint32), np.empty(len(votes), dtype=np.int32)
+    for query in range(first, last):
+        count: Any = 0
+        for place in range(starts[query], starts[query + 1]):
+            begin, end = row_starts[columns[place]], row_starts[columns[place] + 1]
+            count = _add_row(row_columns[begin:end], row_values[begin:end], weights[place], votes, found, count)
+        seen = seen_columns[seen_starts[query] : seen_starts[query + 1]]
+        _keep_unseen(seen, votes, found[:count], reached, best[query - first])
+
+
+@compiled(
+    types.void, types.int64, types.int64, *ROWS, arrays_of(types.int64), *INDEX, arrays_of(types.float32), *ROWS,
+    arrays_of(types.int64), arrays_of(types.int32), outputs_of(types.float32), outputs_of(types.float32), KEYS,
+)  # fmt: skip
+def voted_by_reached(
+    first: int, last: int, starts: Any, columns: Any, weights: Any, own_rows: Any, list_starts: Any, local_rows: Any,
+    values: Any, row_count: int, block_rows: int, thresholds: Any, row_starts: Any, row_columns: Any, row_weights: Any,
+    seen_starts: Any, seen_columns: Any, sums: Any, votes: Any, best: Any,
+) -> None:  # fmt: skip
+    """Do as `voted` with all rows for neighbours whose sum of products with the query reaches their own threshold.
+
+    thresholds: (rows,), positive; the queries, index and sums: as in `nearest`.
+    """
+    found, reached = np.empty(len(votes) + 1, dtype=np.uint32), np.empty(len(votes), dtype=np.int32)
+    blocks = max(1, (row_count + block_rows - 1) // block_rows)
+    for query in range(first, last):
+        asked, asked_weights = columns[starts[query] : starts[query + 1]], weights[starts[query] : starts[query + 1]]
+        count: Any = 0
+        for block in range(blocks):
+            first_row = block * block_rows
+            height = min(block_rows, row_count - first_row)
+            _add_lists(asked, asked_weights, block, blocks, list_starts, local_rows, values, sums)
+            if first_row <= own_rows[query] < first_row + height:
+                sums[own_rows[query] - first_row] = 0
+            for local_row in range(height):
+                if sums[local_row] >= thresholds[first_row + local_row]:
+                    row = first_row + local_row
+                    begin, end = row_starts[row], row_starts[row + 1]
+                    count = _add_row(
+                        row_columns[begin:end], row_weights[begin:end], sums[local_row], votes, found, count
+                    )
+            sums[:height] = 0
+        seen = seen_columns[seen_starts[query] : seen_starts[query + 1]]
+        _keep_unseen(seen, votes, found[:count], reached, best[query - first])

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from core.recommender.inverted_index import InvertedIndex, SparseRows, checked_matrix, inverted_index, sparse_rows
+from core.recommender.inverted_index import (
+    InvertedIndex,
+    SparseRows,
+    check_layout,
+    checked_matrix,
+    inverted_index,
+    sparse_rows,
+)
 from core.recommender.neighbour_kernels import nearest, nearest_within, unpacked
 from core.recommender.normalisation import l2_normalised
 from core.recommender.reused_buffers import zeros_reused
@@ -20,6 +27,7 @@ QUERIES_AT_ONCE = 512
 class Neighbours(NamedTuple):
     """The neighbours of q queries, the most similar first, ties by row; -1 and 0 where there are fewer than k.
 
+    Ties are those of sums before a cosine that rounding has lifted above 1 is lowered to it.
     rows: shape (q, k), int32; similarities: shape (q, k), float32, cosines in (0, 1]. k is no more than all rows.
     """
 
@@ -39,7 +47,7 @@ def top_neighbours(
     """
     check_queries(queries, index, k, excluded_rows)
     width = min(k, max(1, index.row_count))
-    return found_by(finder(sparse_rows(queries), index, width, excluded_rows), queries.shape[0], width, threads)
+    return found_by(cosine_finder(sparse_rows(queries), index, width, excluded_rows), queries.shape[0], width, threads)
 
 
 def cosine_neighbours(matrix: csr_array, k: int, threads: int = 1) -> Neighbours:
@@ -68,7 +76,7 @@ class Budget(NamedTuple):
 def finder(
     queries: SparseRows, index: InvertedIndex, k: int, excluded_rows: NDArray[np.int64], budget: Budget | None = None
 ) -> Find:
-    """A function that finds the k neighbours of the queries first up to last; not bounded without a budget."""
+    """A function that finds the k rows with the highest products with the queries first up to last."""
 
     def find(first: int, last: int) -> Neighbours:
         best = np.zeros((last - first, k), dtype=np.uint64)
@@ -80,11 +88,22 @@ def finder(
                 nearest_within(
                     first, last, *queries, excluded_rows, *index, budget.list_lengths, budget.additions, sums, best
                 )
-        rows, cosines = unpacked(best)
-        # Rounding may lift a cosine above 1.
-        return Neighbours(rows, np.minimum(cosines, np.float32(1)))
+        return Neighbours(*unpacked(best))
 
     return find
+
+
+def cosine_finder(
+    queries: SparseRows, index: InvertedIndex, k: int, excluded_rows: NDArray[np.int64], budget: Budget | None = None
+) -> Find:
+    """The same for rows of length 1 at the most: rounding does not lift a cosine above 1."""
+    find = finder(queries, index, k, excluded_rows, budget)
+
+    def find_cosines(first: int, last: int) -> Neighbours:
+        found = find(first, last)
+        return Neighbours(found.rows, np.minimum(found.similarities, np.float32(1)))
+
+    return find_cosines
 
 
 def found_by(find: Find, count: int, k: int, threads: int) -> Neighbours:
@@ -124,7 +143,9 @@ def check_queries(queries: csr_array, index: InvertedIndex, k: int, excluded_row
         raise ValueError(f"excluded rows must be int64, not {excluded_rows.dtype}")
     if excluded_rows.min(initial=-1) < -1 or excluded_rows.max(initial=-1) >= index.row_count:
         raise ValueError(f"excluded rows must be below {index.row_count}, the number of rows, or -1 for none")
-    queries.check_format(full_check=True)
+    check_layout(queries, "the queries")
+    if not np.isfinite(queries.data).all() or (queries.data < 0).any():
+        raise ValueError("the queries must hold finite values that are not negative")
 
 
 def _portions(count: int, threads: int) -> Iterator[tuple[int, int]]:

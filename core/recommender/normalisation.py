@@ -21,10 +21,35 @@ def row_lengths(matrix: csr_array) -> NDArray[np.float64]:
 
 def l2_normalised(matrix: csr_array) -> csr_array:
     """The same CSR matrix with rows of length 1; rows that are all 0 stay so. Shares the index arrays."""
+    return shrunk_rows(matrix, 0.0)
+
+
+def shrunk_rows(matrix: csr_array, shrinkage: float) -> csr_array:
+    """The same CSR matrix with rows divided by their length plus the shrinkage, so that short rows count less.
+
+    shrinkage: not negative, in the unit of the lengths; 0 brings rows to length 1. Shares the index arrays.
+    """
     starts, _, values = sparse_rows(matrix)
-    normalised = np.empty(len(values), dtype=np.float32)
-    _divide_rows(starts, values, row_lengths(matrix), normalised)
-    return csr_array((normalised, matrix.indices, matrix.indptr), shape=matrix.shape, copy=False)
+    divided = np.empty(len(values), dtype=np.float32)
+    _divide_rows(starts, values, row_lengths(matrix) + shrinkage, divided)
+    return csr_array((divided, matrix.indices, matrix.indptr), shape=matrix.shape, copy=False)
+
+
+def scaled_columns(matrix: csr_array, factors: NDArray[Any]) -> csr_array:
+    """The same CSR matrix, float32, with each column multiplied by its factor, (columns,). Shares the index arrays."""
+    scaled = matrix.data * factors.astype(np.float32, copy=False)[matrix.indices]
+    return csr_array((scaled, matrix.indices, matrix.indptr), shape=matrix.shape, copy=False)
+
+
+def popularity_damping(matrix: csr_array) -> NDArray[np.float32]:
+    """(columns,): 2.2 / (1.2 · (0.25 + 0.75 · popularity / mean) + 1), below 1 where more rows than the mean have it.
+
+    popularity: how many rows have the column; mean: over the columns that any row has.
+    """
+    popularity = np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float64)
+    mean = popularity[popularity > 0].mean() if popularity.any() else 1.0
+    damping: NDArray[np.float64] = 2.2 / (1.2 * (0.25 + 0.75 * popularity / mean) + 1)
+    return damping.astype(np.float32)
 
 
 @compiled(types.void, arrays_of(types.int64), arrays_of(types.float32), outputs_of(types.float64))

@@ -1,13 +1,15 @@
 """User-based k nearest neighbours: what similar users liked, weighted by how similar they are."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 
+from core.recommender.algorithm import InteractionMatrices, RankedPosts
 from core.recommender.inverted_index import (
     InvertedIndex,
     SparseRows,
@@ -17,127 +19,180 @@ from core.recommender.inverted_index import (
     inverted_index,
     sparse_rows,
 )
-from core.recommender.neighbour_kernels import unpacked, voted
-from core.recommender.neighbours import Budget, Find, Neighbours, check_queries, finder, found_by, in_threads
-from core.recommender.normalisation import l2_normalised
+from core.recommender.neighbour_kernels import voted, voted_by_reached
+from core.recommender.neighbours import Budget, Find, Neighbours, check_queries, cosine_finder, found_by, top_neighbours
+from core.recommender.normalisation import popularity_damping, scaled_columns, shrunk_rows
+from core.recommender.parameters import Choice, Real, Whole, check_parameters, hours
+from core.recommender.ranking import ranked
 from core.recommender.reused_buffers import zeros_reused
 
 BOUNDED_ADDITIONS = 8_000
 """A budget with which feeds lost nothing in nDCG@10 among very many users, in small communities and in large ones."""
 
-
 MOST_ADDITIONS = 2**31 - 1
-"""More would be no bound: no query has so many."""
+
+FAINTEST_VOTE = 2.0**-40
+"""Of the strongest one: fainter ones change no list, but cost as much as others."""
+
+_ROUNDING = np.float32(1 - 1e-6)
 
 
-class RankedPosts(NamedTuple):
-    """The posts for q queries, best first, ties by row; -1 and 0 where there are fewer than the limit.
-
-    rows: shape (q, limit), int32, positions in the model's posts; scores: shape (q, limit), float32, positive. The
-    limit is no more than all posts.
-    """
-
-    rows: NDArray[np.int32]
-    scores: NDArray[np.float32]
-
-
+@dataclass(eq=False, repr=False)
 class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
-    """Scores a post by Σ cosine(query, v) · weight(v, post) over the query's n_neighbors most similar users v.
+    """Scores a post by Σ similarity(query, v) · vote(v, post) over the users v who are the query's neighbours.
 
     Resnick et al., GroupLens, CSCW 1994, without mean centring: implicit feedback has no ratings to centre.
+    similarity: Σ x·y / ((|x| + shrinkage) (|y| + shrinkage)), the cosine where shrinkage is 0; where damping is 1, x
+    and y are multiplied by 2.2 / (1.2 · (0.25 + 0.75 · popularity / mean popularity) + 1) for each post first, the
+    length normalisation of BM25 (Robertson & Zaragoza, 2009) with popularity in the place of length.
 
-    n_neighbors: at least 1. additions: 0 finds the exact neighbours; a higher number bounds the work for one query to
-    that many additions: the cosine is then taken over the posts of the history that the fewest users have.
+    k: neighbours. neighbourhood: `forward`, the k users most similar to the query; `reverse`, all users to whom the
+    query is as similar as the last of their own k neighbours. similarity_half_life, vote_half_life: hours in which an
+    interaction loses half its weight in the similarity and in the vote, 0 for none. post_half_life: hours since its
+    first interaction in which a post loses half its votes, 0 for none. additions: 0 finds the exact neighbours; a
+    higher number bounds the work for one query to that many additions: the similarity is then taken over the posts of
+    the history that the fewest users have, which only the forward neighbourhood can do.
 
-    Learned: `weights_`, SparseRows (users, posts), the saturated weights the neighbours vote with; `index_`, the lists
-    of its rows brought to length 1.
+    Learned: `votes_`, SparseRows (users, posts); `index_`, the lists of the users' rows; `damping_`, (posts,), float32,
+    what queries are multiplied by; `thresholds_`, (users,), float32, the similarity that a reverse neighbour asks for.
     """
 
-    def __init__(self, n_neighbors: int = 50, additions: int = 0) -> None:
-        self.n_neighbors = n_neighbors
-        self.additions = additions
+    k: Annotated[int, Whole(1, 1_000_000, tuned=(10, 1000))] = 50
+    shrinkage: Annotated[float, Real(0, 1_000_000, tuned=(0.01, 20))] = 0.0
+    neighbourhood: Annotated[str, Choice(("forward", "reverse"))] = "forward"
+    damping: Annotated[int, Whole(0, 1, tuned=(0, 1), linear=True)] = 0
+    similarity_half_life: Annotated[float, hours(tuned=(24, 10_000))] = 0.0
+    vote_half_life: Annotated[float, hours(tuned=(3, 10_000))] = 0.0
+    post_half_life: Annotated[float, hours(tuned=(12, 10_000))] = 0.0
+    additions: Annotated[int, Whole(0, MOST_ADDITIONS)] = 0
 
-    def fit(self, matrix: csr_array, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
-        """Learn from the user-item matrix: CSR (users, posts), weights not negative. Raises ValueError."""
-        if self.n_neighbors < 1:
-            raise ValueError(f"n_neighbors must be at least 1, not {self.n_neighbors}")
-        if not 0 <= self.additions <= MOST_ADDITIONS:
-            raise ValueError(f"additions must be from 0 to {MOST_ADDITIONS:,}, not {self.additions}")
-        checked = checked_matrix(matrix, "the user-item matrix")
-        if float(checked.data.max(initial=0)) * self.n_neighbors > float(np.finfo(np.float32).max):
-            raise ValueError(f"weights up to {checked.data.max():.3g} are too large: votes would not stay finite")
-        self.weights_ = sparse_rows(checked)
-        self.index_ = inverted_index(l2_normalised(checked))
+    @property
+    def half_lives_hours(self) -> frozenset[float]:
+        """Those of similarities and votes."""
+        return frozenset((self.similarity_half_life, self.vote_half_life))
+
+    @property
+    def query_half_life_hours(self) -> float:
+        """That of similarities."""
+        return self.similarity_half_life
+
+    @property
+    def can_be_bounded(self) -> bool:
+        """Whether additions may be other than 0."""
+        return self.neighbourhood == "forward"
+
+    def fit(self, matrices: InteractionMatrices, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Learn from the user-item matrices of the same interactions. Raises ValueError."""
+        check_parameters(self)
+        if self.additions and not self.can_be_bounded:
+            raise ValueError("additions bound the forward neighbourhood only: set one of them back")
+        tastes = checked_matrix(matrices.under(self.similarity_half_life), "the user-item matrix")
+        votes = self._votes(matrices)
+        if float(votes.data.max(initial=0)) * self.k > float(np.finfo(np.float32).max):
+            raise ValueError(f"weights up to {votes.data.max():.3g} are too large: votes would not stay finite")
+        self.damping_ = popularity_damping(tastes) if self.damping else np.ones(tastes.shape[1], dtype=np.float32)
+        self.votes_ = sparse_rows(votes)
+        rows = self._similarity_rows(tastes)
+        self.index_ = inverted_index(rows)
         self._list_lengths = self.index_.list_lengths
+        self.thresholds_ = self._thresholds(rows)
         return self
 
     def kneighbors(self, queries: csr_array, own_rows: NDArray[np.int64], threads: int = 1) -> Neighbours:
-        """The most similar users to each query; a user's own trained row (-1 for none) is never among them."""
-        return found_by(self._finder(queries, own_rows), queries.shape[0], self._neighbour_count, threads)
+        """The k most similar users to each query; a user's own trained row (-1 for none) is never among them."""
+        asked = self._asked(queries, own_rows)
+        return found_by(self._finder(asked, own_rows), queries.shape[0], self._neighbour_count, threads)
 
     def recommend(
         self, queries: csr_array, own_rows: NDArray[np.int64], seen: csr_array, limit: int, threads: int = 1
     ) -> RankedPosts:
-        """The `limit` best posts for each query, none of those it has seen.
-
-        queries: CSR (q, posts), weights of each user's live history; own_rows: (q,), the user's row in the model or -1;
-        seen: CSR (q, posts) whose entries, whatever their values, are the posts that must not be recommended. Each
-        query's answer is the same to the bit whatever is asked with it, and with any number of threads.
-        """
-        if limit < 1:
-            raise ValueError(f"limit must be at least 1, not {limit}")
-        if seen.shape != queries.shape:
-            raise ValueError(f"seen posts have the shape {seen.shape}, the queries {queries.shape}")
-        seen_starts, seen_posts, _ = sparse_rows(seen)
-        seen.check_format(full_check=True)
-        count, width = queries.shape[0], min(limit, max(1, queries.shape[1]))
-        rows, scores = np.empty((count, width), dtype=np.int32), np.empty((count, width), dtype=np.float32)
-        find = self._finder(queries, own_rows)
-
-        def recommend_some(first: int, last: int) -> None:
-            best = np.zeros((last - first, width), dtype=np.uint64)
-            with zeros_reused("votes", queries.shape[1]) as votes:
-                voted(first, last, *find(first, last), *self.weights_, seen_starts, seen_posts, votes, best)
-            rows[first:last], scores[first:last] = unpacked(best)
-
-        in_threads(recommend_some, count, threads)
-        return RankedPosts(rows, scores)
+        """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
+        asked = self._asked(queries, own_rows)
+        vote = self._reverse_vote(asked, own_rows) if len(self.thresholds_) else self._forward_vote(asked, own_rows)
+        return ranked(vote, queries.shape, seen, limit, threads)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Parameters and everything learned, as numeric arrays by name."""
+        """Everything learned, as numeric arrays by name."""
         index = self.index_._asdict()
         sizes = {name: np.array([index.pop(name)]) for name in ("row_count", "block_rows")}
-        parameters = {name: np.array([value]) for name, value in self.get_params().items()}
         return (
-            {**self.weights_._asdict(), **{f"index_{name}": array for name, array in index.items()}}
+            {**self.votes_._asdict(), **{f"index_{name}": array for name, array in index.items()}}
             | sizes
-            | parameters
+            | {"damping": self.damping_, "thresholds": self.thresholds_}
         )
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:
-        """The algorithm again, on these very arrays. Raises KeyError or ValueError for what cannot be such a one."""
-        algorithm = cls(n_neighbors=int(arrays["n_neighbors"][0]), additions=int(arrays["additions"][0]))
-        algorithm.weights_ = SparseRows(*(arrays[name] for name in SparseRows._fields))
-        algorithm.index_ = InvertedIndex(
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:
+        """This algorithm on these very arrays; contents beyond what keeps reads in bounds are not looked at."""
+        check_parameters(self)
+        self.votes_ = SparseRows(*(arrays[name] for name in SparseRows._fields))
+        self.index_ = InvertedIndex(
             arrays["index_starts"], arrays["index_local_rows"], arrays["index_values"],
             int(arrays["row_count"][0]), int(arrays["block_rows"][0]),
         )  # fmt: skip
-        check_rows(algorithm.weights_, users, posts)
-        check_index(algorithm.index_, users, posts)
-        algorithm._list_lengths = algorithm.index_.list_lengths
-        return algorithm
+        check_rows(self.votes_, users, posts)
+        check_index(self.index_, users, posts)
+        self._list_lengths = self.index_.list_lengths
+        # Models registered before there were these two did without.
+        self.damping_ = arrays.get("damping", np.ones(posts, dtype=np.float32))
+        self.thresholds_ = arrays.get("thresholds", np.empty(0, dtype=np.float32))
+        if self.damping_.shape != (posts,) or len(self.thresholds_) not in (0, users):
+            raise ValueError("its damping or thresholds do not fit together")
+        return self
 
     @property
     def _neighbour_count(self) -> int:
-        return min(self.n_neighbors, max(1, self.index_.row_count))
-
-    def _finder(self, queries: csr_array, own_rows: NDArray[np.int64]) -> Find:
-        normalised = l2_normalised(checked_matrix(queries, "the queries"))
-        check_queries(normalised, self.index_, self.n_neighbors, own_rows)
-        asked = sparse_rows(normalised)
-        return finder(asked, self.index_, self._neighbour_count, own_rows, self._budget)
+        return min(self.k, max(1, self.index_.row_count))
 
     @property
     def _budget(self) -> Budget | None:
         return Budget(self.additions, self._list_lengths) if self.additions else None
+
+    def _votes(self, matrices: InteractionMatrices) -> csr_array:
+        votes = checked_matrix(matrices.under(self.vote_half_life), "the user-item matrix")
+        if not (self.vote_half_life or self.post_half_life):
+            return votes
+        if self.post_half_life:
+            votes = scaled_columns(votes, np.exp2(-matrices.post_ages_hours / self.post_half_life))
+        kept = votes.copy()
+        kept.data[kept.data < FAINTEST_VOTE * kept.data.max(initial=0)] = 0
+        kept.eliminate_zeros()
+        return kept
+
+    def _similarity_rows(self, matrix: csr_array) -> csr_array:
+        damped = scaled_columns(matrix, self.damping_) if self.damping else matrix
+        return shrunk_rows(damped, self.shrinkage)
+
+    def _thresholds(self, rows: csr_array) -> NDArray[np.float32]:
+        """(users,): the similarity of each user's last neighbour, or the least there is for those with fewer than k."""
+        if self.neighbourhood == "forward":
+            return np.empty(0, dtype=np.float32)
+        own_rows = np.arange(rows.shape[0], dtype=np.int64)
+        last = top_neighbours(rows, self.index_, self._neighbour_count, own_rows).similarities[:, -1]
+        thresholds: NDArray[np.float32] = np.maximum(last * _ROUNDING, np.finfo(np.float32).tiny)
+        return thresholds
+
+    def _asked(self, queries: csr_array, own_rows: NDArray[np.int64]) -> SparseRows:
+        rows = self._similarity_rows(checked_matrix(queries, "the queries"))
+        check_queries(rows, self.index_, self.k, own_rows)
+        return sparse_rows(rows)
+
+    def _finder(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Find:
+        return cosine_finder(asked, self.index_, self._neighbour_count, own_rows, self._budget)
+
+    def _forward_vote(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Any:
+        find = self._finder(asked, own_rows)
+
+        def vote(first: int, last: int, seen: SparseRows, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
+            voted(first, last, *find(first, last), *self.votes_, seen.starts, seen.columns, votes, best)
+
+        return vote
+
+    def _reverse_vote(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Any:
+        def vote(first: int, last: int, seen: SparseRows, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
+            with zeros_reused("block sums", self.index_.block_rows) as sums:
+                voted_by_reached(
+                    first, last, *asked, own_rows, *self.index_, self.thresholds_, *self.votes_,
+                    seen.starts, seen.columns, sums, votes, best,
+                )  # fmt: skip
+
+        return vote

@@ -19,7 +19,8 @@ from scipy.sparse import csr_array
 
 from core.domain.history import History
 from core.domain.interaction import Interaction, InteractionType, InteractionWeights
-from core.infrastructure.knn_model import KnnModel, Weighing
+from core.infrastructure.ranking_model import RankingModel
+from core.recommender.algorithm import InteractionMatrices
 from core.recommender.clustered_interactions import clustered_interactions
 from core.recommender.compiled import warm
 from core.recommender.normalisation import l2_normalised
@@ -120,9 +121,11 @@ def _one_core() -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def _model(matrix: csr_array) -> KnnModel:
+def _model(matrix: csr_array) -> RankingModel:
     users, posts = (_keys(count, space) for space, count in enumerate(matrix.shape, start=1))
-    return KnnModel(UserKNN(NEIGHBOURS).fit(matrix), users, posts, Weighing(InteractionWeights(), 0.0))
+    return RankingModel(
+        UserKNN(NEIGHBOURS).fit(InteractionMatrices.timeless(matrix)), users, posts, InteractionWeights()
+    )
 
 
 def _keys(count: int, space: int) -> NDArray[np.bytes_]:
@@ -190,7 +193,7 @@ def _timed(rank: Callable[[History], Feed], histories: list[History]) -> tuple[N
     return milliseconds, feeds
 
 
-def _allocated(model: KnnModel, history: History) -> int:
+def _allocated(model: RankingModel, history: History) -> int:
     """Bytes at the peak of one call that is not the thread's first."""
     model.rank(history, DEPTH)
     tracemalloc.start()

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from rich.table import Table
 from scipy.sparse import csr_array
 
+from core.recommender.algorithm import InteractionMatrices, RankedPosts
 from core.recommender.clustered_interactions import clustered_interactions
 from core.recommender.compiled import warm
 from core.recommender.ranking_metrics import ndcg_at_k
-from core.recommender.user_knn import BOUNDED_ADDITIONS, MOST_ADDITIONS, RankedPosts, UserKNN
+from core.recommender.user_knn import BOUNDED_ADDITIONS, MOST_ADDITIONS, UserKNN
 from scripts.bench.growth_plot import growth_plot
 from scripts.bench.resident_memory import peak_bytes
 from scripts.command import command_app, console
@@ -149,7 +150,7 @@ def measure_size(users: int, additions: int, sample: int, seed: int, threads: in
     del matrix
     timed = _sampled(random, training, sample)
     start = time.perf_counter()
-    exact = UserKNN(n_neighbors=NEIGHBOURS).fit(training)
+    exact = UserKNN(k=NEIGHBOURS).fit(InteractionMatrices.timeless(training))
     fit_seconds = time.perf_counter() - start
     models = exact, _bounded(exact, additions)
     exact_times, bounded_times = _times(models, training, timed, threads)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 from structlog.testing import capture_logs
 
@@ -14,7 +15,7 @@ from core.infrastructure.numba_machine_code import warm_kernels
 WARM_AND_TELL = """
 import json, sys
 from pathlib import Path
-import core.infrastructure.knn_model
+import core.infrastructure.ranking_model
 from core.infrastructure.numba_machine_code import warm_kernels
 from core.recommender.compiled import Kernel
 warm_kernels(Path(sys.argv[1]))
@@ -41,8 +42,10 @@ def test_an_override_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: py
     (tmp_path / "file").touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
 
+    kept_in = numba.config.CACHE_DIR
     with capture_logs() as logs:
         warm_kernels(tmp_path)
+    numba.config.CACHE_DIR = kept_in
 
     assert [(line["event"], line["folder"]) for line in logs] == [("machine_code_not_kept", str(tmp_path / "file"))]
 
@@ -73,9 +76,20 @@ def test_a_folder_that_is_of_no_use_costs_time_and_nothing_else(tmp_path: Path, 
         (tmp_path / "machine_code").write_text("not a folder")
     else:
         warmed(tmp_path)
-        for made in (tmp_path / "machine_code").rglob("*.nb*"):
+        for made in (tmp_path / "machine_code").rglob("*.nb?"):
             made.write_bytes(b"spoilt")
 
     kernels, found = warmed(tmp_path)
 
     assert (kernels > 0, found) == (True, 0)
+
+
+def test_machine_code_of_other_sources_is_neither_used_nor_kept(tmp_path: Path) -> None:
+    warmed(tmp_path)
+    (made,) = (folder for folder in (tmp_path / "machine_code").iterdir() if folder.is_dir())
+    made.rename(made.with_name("of an earlier version"))
+
+    _, found = warmed(tmp_path)
+
+    assert found == 0
+    assert [folder.name for folder in (tmp_path / "machine_code").iterdir()] == [made.name]

@@ -1,4 +1,4 @@
-"""Interactions on their way into the user-item matrix."""
+"""Interactions on their way into user-item matrices."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -10,13 +10,18 @@ from hypothesis import strategies as st
 
 from core.domain.interaction import InteractionType, InteractionWeights
 from core.infrastructure.adbc_interaction_table import InteractionColumns
-from core.infrastructure.gathered_interactions import GatheredInteractions, IdentifiedMatrix, SlicedInteractions
-from core.infrastructure.knn_model import Weighing
+from core.infrastructure.gathered_interactions import (
+    GatheredInteractions,
+    IdentifiedMatrices,
+    SlicedInteractions,
+    Weighing,
+)
+from core.infrastructure.ranking_model import type_weights
 from core.recommender.interaction_matrix import decayed_weights
 
 NOW = 1_800_000_000.0
-HALF_LIFE_HOURS = 24.0
-DECAYING = Weighing(InteractionWeights(), HALF_LIFE_HOURS)
+HALF_LIVES_HOURS = (0.0, 24.0)
+DECAYING = Weighing(type_weights(InteractionWeights()), HALF_LIVES_HOURS)
 # The order of the ids is not that of the numbers, and their last bytes are zero.
 USERS = [UUID(int=(number * 77 % 8 + 1) << 64) for number in range(8)]
 POSTS = [UUID(int=(number * 55 % 8 + 1) << 96) for number in range(8)]
@@ -42,47 +47,56 @@ def in_batches(rows: list[Act], size: int) -> Iterator[InteractionColumns]:
     return (columns(rows[first : first + size]) for first in range(0, len(rows), size))
 
 
-def whole(rows: list[Act], batch_size: int = 7) -> IdentifiedMatrix:
+def whole(rows: list[Act], batch_size: int = 7) -> IdentifiedMatrices:
     gathered = GatheredInteractions(DECAYING, NOW)
     for batch in in_batches(rows, batch_size):
         gathered.add(batch)
-    return gathered.matrix()
+    return gathered.matrices()
 
 
-def sliced(rows: list[Act], batch_size: int, slice_rows: int) -> IdentifiedMatrix:
+def sliced(rows: list[Act], batch_size: int, slice_rows: int) -> IdentifiedMatrices:
     gathered = SlicedInteractions(DECAYING, NOW, len(rows), slice_rows)
     for batch in in_batches(sorted(rows, key=lambda row: USERS[row[0]].bytes), batch_size):
         gathered.add(batch)
     gathered.complete()
-    return gathered.matrix()
+    return gathered.matrices()
 
 
-def assert_same(one: IdentifiedMatrix, other: IdentifiedMatrix) -> None:
+def assert_same(one: IdentifiedMatrices, other: IdentifiedMatrices) -> None:
     """To the last bit."""
     assert one.user_keys.tolist() == other.user_keys.tolist()
     assert one.post_keys.tolist() == other.post_keys.tolist()
-    assert one.matrix.shape == other.matrix.shape
-    assert one.matrix.indptr.tolist() == other.matrix.indptr.tolist()
-    assert one.matrix.indices.tolist() == other.matrix.indices.tolist()
-    assert one.matrix.data.tolist() == other.matrix.data.tolist()
+    assert one.matrices.post_ages_hours.tolist() == other.matrices.post_ages_hours.tolist()
+    for half_life_hours in HALF_LIVES_HOURS:
+        matrix, its_like = (either.matrices.under(half_life_hours) for either in (one, other))
+        assert matrix.shape == its_like.shape
+        assert matrix.indptr.tolist() == its_like.indptr.tolist()
+        assert matrix.indices.tolist() == its_like.indices.tolist()
+        assert matrix.data.tolist() == its_like.data.tolist()
 
 
 @compiling
 @given(acts)
-def test_the_matrix_is_the_plain_formula_with_ids_in_their_order(rows: list[Act]) -> None:
+def test_the_matrices_are_the_plain_formula_with_ids_in_their_order(rows: list[Act]) -> None:
     users = sorted({USERS[user].bytes for user, _, _, _ in rows})
     posts = sorted({POSTS[post].bytes for _, post, _, _ in rows})
-    sums = np.zeros((len(users), len(posts)))
+    sums = {half_life: np.zeros((len(users), len(posts))) for half_life in HALF_LIVES_HOURS}
+    ages = np.full(len(posts), -np.inf)
     for user, post, kind, hours in rows:
         weight = InteractionWeights().of(tuple(InteractionType)[kind])
         place = users.index(USERS[user].bytes), posts.index(POSTS[post].bytes)
-        sums[place] += decayed_weights(np.array([weight]), np.array([hours]), HALF_LIFE_HOURS)[0]
+        ages[place[1]] = max(ages[place[1]], hours, 0)
+        for half_life in HALF_LIVES_HOURS:
+            sums[half_life][place] += decayed_weights(np.array([weight]), np.array([hours]), half_life)[0]
 
     identified = whole(rows)
 
     assert identified.user_keys.tolist() == [one.rstrip(b"\0") for one in users]
     assert identified.post_keys.tolist() == [one.rstrip(b"\0") for one in posts]
-    np.testing.assert_allclose(identified.matrix.toarray(), np.log2(1 + sums), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(identified.matrices.post_ages_hours, ages, atol=1e-6)
+    for half_life in HALF_LIVES_HOURS:
+        matrix = identified.matrices.under(half_life).toarray()
+        np.testing.assert_allclose(matrix, np.log2(1 + sums[half_life]), rtol=1e-6, atol=1e-12)
 
 
 @compiling
@@ -96,7 +110,7 @@ def test_neither_the_order_of_rows_nor_their_batches_matter(rows: list[Act], ran
 
 @compiling
 @given(acts, st.integers(1, 50), st.integers(1, 50))
-def test_slices_give_the_same_matrix(rows: list[Act], batch_size: int, slice_rows: int) -> None:
+def test_slices_give_the_same_matrices(rows: list[Act], batch_size: int, slice_rows: int) -> None:
     assert_same(sliced(rows, batch_size, slice_rows), whole(rows))
 
 
@@ -119,7 +133,7 @@ def test_a_slice_is_not_held_any_longer_but_its_last_user_is() -> None:
     gathered.add(columns([(5, 1, 0, 0)]))
 
     assert gathered.held == 1
-    assert gathered.size == (2, 3, 3)
+    assert gathered.size == (2, 3, 2 * 3)
 
 
 def test_what_is_forgotten_is_counted_all_the_same() -> None:
@@ -130,12 +144,12 @@ def test_what_is_forgotten_is_counted_all_the_same() -> None:
     gathered.add(columns([(5, 1, 0, 0)]))
     gathered.complete()
 
-    assert gathered.size == (2, 2, 3)
+    assert gathered.size == (2, 2, 2 * 3)
 
 
 @pytest.mark.parametrize("wrong", [-1.0, np.nan, np.inf])
 def test_weights_that_are_none_are_refused(wrong: float) -> None:
-    gathered = GatheredInteractions(Weighing(InteractionWeights(view=wrong), 0.0), NOW)
+    gathered = GatheredInteractions(Weighing(type_weights(InteractionWeights(view=wrong)), (0.0,)), NOW)
 
     with pytest.raises(ValueError, match="finite and not negative"):
         gathered.add(columns([(0, 0, 0, 0)]))

@@ -14,7 +14,7 @@ from core.infrastructure.joblib_model_file import write_model
 from tests.fakes.artefact_store import FakeArtefactStore
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.fakes.training import FakeModelTraining
-from tests.unit.core.infrastructure.test_knn_model import MODEL, POSTS, USERS, history
+from tests.unit.core.infrastructure.test_ranking_model import MODEL, POSTS, USERS, history
 
 POLL_SECONDS = 0.01
 ASKING = history(USERS[3], [POSTS[0]])

@@ -20,6 +20,7 @@ def test_a_limit_holds_all_interactions_or_reads_them_in_slices() -> None:
 
     assert memory.holds_all(5_000_000)
     assert not memory.holds_all(6_000_000)
+    assert not memory.holds_all(5_000_000, ids=300_000)
 
 
 @pytest.mark.parametrize("limit_mb", [1, 30, 100, 1000, 100_000])

@@ -63,4 +63,4 @@ def test_more_ids_than_32_bits_can_number_are_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr("core.recommender.id_dictionary.MOST_IDS", 1500)
 
     with pytest.raises(ValueError, match="more than 1,500 ids"):
-        IdDictionary().encode(keys([uuid.UUID(int=number).bytes for number in range(1025)]))
+        IdDictionary().encode(keys([uuid.UUID(int=number).bytes for number in range(1501)]))

@@ -11,15 +11,14 @@ from core.domain.errors import ArtefactRefused
 from core.domain.history import History
 from core.domain.interaction import Interaction, InteractionType, InteractionWeights
 from core.infrastructure.adbc_interaction_table import InteractionColumns
+from core.infrastructure.adbc_model_training import fit
 from core.infrastructure.joblib_model_file import read_model, write_model
-from core.infrastructure.knn_model import KnnModel, Weighing
-from core.infrastructure.knn_training import fit
+from core.infrastructure.ranking_model import RankingModel
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 # The last bytes of these ids are zero: they must not be lost on the way.
 USERS = [UUID(int=number << 64) for number in range(1, 5)]
 POSTS = [UUID(int=number << 96) for number in range(1, 7)]
-EVERY_HOUR = Weighing(InteractionWeights(), 0.0)
 
 
 def columns(rows: list[tuple[int, int, InteractionType]]) -> InteractionColumns:
@@ -41,9 +40,14 @@ def history(user_id: UUID, posts: list[UUID], hours_ago: float = 0) -> History:
 LIKE, VIEW = InteractionType.LIKE, InteractionType.VIEW
 MODEL = fit(
     columns([(0, 0, LIKE), (0, 1, LIKE), (1, 0, LIKE), (1, 2, LIKE), (1, 3, VIEW), (2, 4, LIKE), (2, 5, LIKE)]),
-    EVERY_HOUR,
-    neighbour_count=10,
+    InteractionWeights(),
+    {"k": 10},
 )
+
+
+EARLY = {"n_neighbors": np.array([10]), "half_life_hours": np.zeros(1), "additions": np.zeros(1, dtype=np.int64)}
+"""What models had in the place of a named algorithm and its parameters."""
+OPTIONAL = {"damping", "thresholds"}
 
 
 def test_posts_of_similar_users_come_by_weight_and_ids_come_out_whole() -> None:
@@ -75,8 +79,8 @@ def test_unknown_posts_of_the_history_are_passed_over() -> None:
 def test_posts_seen_without_weight_are_not_recommended_either() -> None:
     model = fit(
         columns([(0, 0, LIKE), (0, 1, LIKE), (1, 0, LIKE)]),
-        Weighing(InteractionWeights(view=0.0), 0.0),
-        neighbour_count=5,
+        InteractionWeights(view=0.0),
+        {"k": 5},
     )
     acts = (*history(USERS[3], [POSTS[0]]).interactions, Interaction(USERS[3], POSTS[1], VIEW, NOW))
 
@@ -85,7 +89,9 @@ def test_posts_seen_without_weight_are_not_recommended_either() -> None:
 
 def test_with_a_half_life_older_interactions_count_less() -> None:
     model = fit(
-        columns([(0, 0, LIKE), (0, 1, LIKE), (1, 4, LIKE), (1, 5, LIKE)]), Weighing(InteractionWeights(), 24.0), 5
+        columns([(0, 0, LIKE), (0, 1, LIKE), (1, 4, LIKE), (1, 5, LIKE)]),
+        InteractionWeights(),
+        {"similarity_half_life": 24.0},
     )
     old, new = history(USERS[3], [POSTS[0]], hours_ago=72), history(USERS[3], [POSTS[4]])
 
@@ -97,7 +103,7 @@ def test_with_a_half_life_older_interactions_count_less() -> None:
 def test_a_saved_and_loaded_model_gives_the_same_answer(tmp_path: Path) -> None:
     path = write_model(tmp_path, MODEL.to_arrays())
 
-    loaded = KnnModel.from_arrays(read_model(path, path.stem))
+    loaded = RankingModel.from_arrays(read_model(path, path.stem))
 
     for user in USERS:
         for post_id in POSTS:
@@ -105,11 +111,19 @@ def test_a_saved_and_loaded_model_gives_the_same_answer(tmp_path: Path) -> None:
 
 
 def test_a_model_that_was_registered_without_an_index_still_serves() -> None:
-    arrays = MODEL.to_arrays()
+    arrays = MODEL.to_arrays() | EARLY
     matrix = {"indptr": arrays["starts"], "indices": arrays["columns"], "weights": arrays["values"]}
-    kept = {name: arrays[name] for name in ("user_keys", "post_keys", "n_neighbors", "type_weights", "half_life_hours")}
+    kept = {name: arrays[name] for name in ("user_keys", "post_keys", "type_weights", "n_neighbors", "half_life_hours")}
 
-    loaded = KnnModel.from_arrays(matrix | kept)
+    loaded = RankingModel.from_arrays(matrix | kept)
+
+    assert loaded.rank(history(USERS[3], [POSTS[0]]), 10) == MODEL.rank(history(USERS[3], [POSTS[0]]), 10)
+
+
+def test_a_model_that_was_registered_without_a_name_still_serves() -> None:
+    arrays = {name: array for name, array in MODEL.to_arrays().items() if name not in {"algorithm", *OPTIONAL}}
+
+    loaded = RankingModel.from_arrays(arrays | EARLY)
 
     assert loaded.rank(history(USERS[3], [POSTS[0]]), 10) == MODEL.rank(history(USERS[3], [POSTS[0]]), 10)
 
@@ -121,15 +135,15 @@ def test_many_histories_are_ranked_like_each_alone() -> None:
     assert MODEL.rank_many([], 4) == []
 
 
-@pytest.mark.parametrize("missing", sorted(MODEL.to_arrays()))
+@pytest.mark.parametrize("missing", sorted(MODEL.to_arrays().keys() - OPTIONAL))
 def test_arrays_that_are_not_such_a_model_are_refused(missing: str) -> None:
     arrays = MODEL.to_arrays()
     del arrays[missing]
 
-    with pytest.raises(ArtefactRefused, match="not a user-kNN model"):
-        KnnModel.from_arrays(arrays)
+    with pytest.raises(ArtefactRefused, match="not one of ours"):
+        RankingModel.from_arrays(arrays)
 
 
 def test_ids_of_a_wrong_shape_are_refused() -> None:
     with pytest.raises(ArtefactRefused, match="16 bytes"):
-        KnnModel.from_arrays(MODEL.to_arrays() | {"user_keys": np.zeros((3, 15), dtype=np.uint8)})
+        RankingModel.from_arrays(MODEL.to_arrays() | {"user_keys": np.zeros((3, 15), dtype=np.uint8)})

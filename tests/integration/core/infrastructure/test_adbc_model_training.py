@@ -12,11 +12,12 @@ import pytest
 from core.domain.errors import ArchiveUnavailable, ConfigurationError, NotTrainable
 from core.domain.history import History
 from core.domain.interaction import Interaction, InteractionType, InteractionWeights
+from core.infrastructure.adbc_model_training import AdbcModelTraining
+from core.infrastructure.gathered_interactions import SlicedInteractions
 from core.infrastructure.joblib_model_file import read_model
-from core.infrastructure.knn_model import KnnModel
-from core.infrastructure.knn_training import KnnTraining
 from core.infrastructure.postgres_interaction_writer import InteractionRow, PostgresInteractionWriter
 from core.infrastructure.postgres_pool import open_pool
+from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.training_memory import TrainingMemory
 from core.recommender.user_knn import BOUNDED_ADDITIONS
 
@@ -35,9 +36,10 @@ def rows(*acts: tuple[UUID, UUID, str]) -> list[InteractionRow]:
 
 def training(
     database_url: str, folder: Path, half_life_hours: float = 0.0, memory_limit_mb: int = 0, weight: float = 1.0
-) -> KnnTraining:
+) -> AdbcModelTraining:
     weights = InteractionWeights(weight, weight, weight, weight)
-    return KnnTraining(database_url, folder, weights, half_life_hours, 10, memory_limit_mb=memory_limit_mb)
+    parameters = {"k": 10, "similarity_half_life": half_life_hours}
+    return AdbcModelTraining(database_url, folder, weights, parameters=parameters, memory_limit_mb=memory_limit_mb)
 
 
 async def add(database_url: str, interactions: list[InteractionRow]) -> int:
@@ -58,13 +60,13 @@ async def test_a_model_is_learned_from_the_table_and_says_from_what(migrated_dat
     assert (trained.interaction_count, trained.user_count, trained.post_count) == (3, 2, 2)
     assert trained.data_up_to == NOW.replace(tzinfo=UTC)
     assert trained.data_from == (NOW - timedelta(hours=2)).replace(tzinfo=UTC)
-    assert trained.parameters["n_neighbors"] == 10
+    assert trained.parameters["k"] == 10
 
 
 async def test_what_was_learned_serves_a_live_history(migrated_database_url: str, tmp_path: Path) -> None:
     await add(migrated_database_url, rows((ANNA, POSTS[0], "like"), (ANNA, POSTS[1], "like"), (BEN, POSTS[2], "like")))
     trained = await training(migrated_database_url, tmp_path).train()
-    model = KnnModel.from_arrays(read_model(trained.path, trained.path.stem))
+    model = RankingModel.from_arrays(read_model(trained.path, trained.path.stem))
     now = NOW.replace(tzinfo=UTC)
     history = History(CLEO, (Interaction(CLEO, POSTS[0], InteractionType.LIKE, now),), 1, now)
 
@@ -77,11 +79,30 @@ async def test_models_of_more_users_than_the_setting_says_are_bounded(
 ) -> None:
     await add(migrated_database_url, rows((ANNA, POSTS[0], "like"), (BEN, POSTS[1], "like")))
 
-    trained = await KnnTraining(
-        migrated_database_url, tmp_path, InteractionWeights(), 0.0, 10, exact_up_to_users=exact_up_to_users
+    trained = await AdbcModelTraining(
+        migrated_database_url, tmp_path, InteractionWeights(), exact_up_to_users=exact_up_to_users
     ).train()
 
     assert trained.parameters["additions"] == additions
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "parameters", "reason"),
+    [
+        ("user_kn", {}, "there is no algorithm 'user_kn': there are user_knn"),
+        ("user_knn", {"kk": 3}, "user_knn: there is no parameter 'kk': it has k, shrinkage"),
+        ("user_knn", {"k": "0"}, "user_knn: k=0 is wrong: a whole number from 1"),
+    ],
+)
+async def test_an_algorithm_or_parameter_that_cannot_be_is_named(
+    migrated_database_url: str, tmp_path: Path, algorithm: str, parameters: dict[str, str], reason: str
+) -> None:
+    training = AdbcModelTraining(
+        migrated_database_url, tmp_path, InteractionWeights(), algorithm=algorithm, parameters=parameters
+    )
+
+    with pytest.raises(ConfigurationError, match=f"^ALGORITHM or ALGORITHM_PARAMETERS is wrong: {reason}"):
+        await training.train()
 
 
 async def test_the_same_data_gives_the_same_bytes(migrated_database_url: str, tmp_path: Path) -> None:
@@ -199,6 +220,28 @@ async def test_less_memory_than_the_model_needs_is_refused_and_what_is_named_ins
     assert (await training(migrated_database_url, tmp_path, memory_limit_mb=int(enough[1])).train()).user_count == 100
 
 
+async def test_of_too_many_ids_for_the_limit_slices_are_read_after_all(
+    migrated_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = await asyncpg.connect(migrated_database_url)
+    await connection.execute(
+        """
+        insert into user_interaction (user_id, post_id, interaction_type, created_at)
+        select md5(number::text)::uuid, md5((-number)::text)::uuid, 'like', timestamp '2026-01-01'
+        from generate_series(1, 20000) as number
+        """
+    )
+    await connection.close()
+    summed: list[int] = []
+    complete = SlicedInteractions.complete
+    monkeypatch.setattr(SlicedInteractions, "complete", lambda self: (summed.append(self.count), complete(self)))
+
+    trained = await training(migrated_database_url, tmp_path, memory_limit_mb=28).train()
+
+    assert trained.user_count == 20_000
+    assert summed == [20_000]
+
+
 async def test_the_order_of_rows_and_their_ids_do_not_matter(migrated_database_url: str, tmp_path: Path) -> None:
     await fill(migrated_database_url, 3000)
     one = await training(migrated_database_url, tmp_path, half_life_hours=5.0).train()
@@ -226,7 +269,9 @@ async def test_interactions_that_weigh_nothing_give_a_model_without_pairs(
     trained = await training(migrated_database_url, tmp_path, weight=0.0).train()
 
     assert trained.metrics["pairs"] == 0
-    assert KnnModel.from_arrays(read_model(trained.path, trained.path.stem)).rank(History(ANNA, (), 1, FAR), 5) == ()
+    assert (
+        RankingModel.from_arrays(read_model(trained.path, trained.path.stem)).rank(History(ANNA, (), 1, FAR), 5) == ()
+    )
 
 
 async def test_users_who_are_all_equal_are_neighbours_of_each_other(migrated_database_url: str, tmp_path: Path) -> None:
@@ -235,7 +280,7 @@ async def test_users_who_are_all_equal_are_neighbours_of_each_other(migrated_dat
 
     trained = await training(migrated_database_url, tmp_path).train()
 
-    model = KnnModel.from_arrays(read_model(trained.path, trained.path.stem))
+    model = RankingModel.from_arrays(read_model(trained.path, trained.path.stem))
     history = History(CLEO, (Interaction(CLEO, POSTS[0], InteractionType.LIKE, FAR),), 1, FAR)
     assert {post_id for post_id, _ in model.rank(history, 10)} == set(POSTS[1:])
 
@@ -252,6 +297,6 @@ async def test_phases_are_told_in_their_order(migrated_database_url: str, tmp_pa
     await fill(migrated_database_url, 100)
     told: list[str] = []
 
-    await KnnTraining(migrated_database_url, tmp_path, InteractionWeights(), 0.0, 10, on_phase=told.append).train()
+    await AdbcModelTraining(migrated_database_url, tmp_path, InteractionWeights(), on_phase=told.append).train()
 
     assert told == ["read", "fit", "write", "verify"]

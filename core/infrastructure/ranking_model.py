@@ -1,7 +1,7 @@
-"""A user-kNN model at work on live histories, and the arrays it is kept in."""
+"""A model at work on live histories, and the arrays it is kept in."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from scipy.sparse import csr_array
 from core.domain.errors import ArtefactRefused
 from core.domain.history import History
 from core.domain.interaction import InteractionType, InteractionWeights
+from core.recommender.algorithm import Algorithm, InteractionMatrices
 from core.recommender.interaction_matrix import decayed_weights, user_item_matrix
-from core.recommender.user_knn import UserKNN
+from core.recommender.registry import ALGORITHMS, algorithm_named
 
 SECONDS_PER_HOUR = 3600
 _KINDS = tuple(InteractionType)
@@ -23,31 +24,29 @@ RankedIds = tuple[tuple[UUID, float], ...]
 """Posts with raw scores, the best first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weighing:
-    """What interactions count: by type, and by age (half-life in hours, 0 for none)."""
-
-    by_type: InteractionWeights
-    half_life_hours: float
-
-    def type_weights(self) -> NDArray[np.float64]:
-        """Shape (4,): the weight of each type code, in the order of InteractionType."""
-        return np.array([self.by_type.of(kind) for kind in _KINDS])
+def type_weights(weights: InteractionWeights) -> NDArray[np.float64]:
+    """Shape (4,): what each type code counts, in the order of InteractionType."""
+    return np.array([weights.of(kind) for kind in _KINDS])
 
 
-class KnnModel:
+class RankingModel:
     """Ids on the outside, rows on the inside; users and posts are kept sorted by id.
 
     user_keys, post_keys: shape (n,), dtype S16, the 16 bytes of each UUID, ascending.
     """
 
     def __init__(
-        self, algorithm: UserKNN, user_keys: NDArray[np.bytes_], post_keys: NDArray[np.bytes_], weighing: Weighing
+        self,
+        algorithm: Algorithm,
+        user_keys: NDArray[np.bytes_],
+        post_keys: NDArray[np.bytes_],
+        weights: InteractionWeights,
     ) -> None:
+        """algorithm: one of the registry's, that has learned."""
         self.algorithm = algorithm
         self.user_keys = user_keys
         self.post_keys = post_keys
-        self.weighing = weighing
+        self.weights = weights
 
     def rank(self, history: History, limit: int) -> RankedIds:
         """The best posts for the live history, with raw scores; the posts of the history are not among them."""
@@ -71,22 +70,22 @@ class KnnModel:
         """Everything the model is, as numeric arrays by name."""
         return {
             **self.algorithm.to_arrays(),
+            "algorithm": _as_array({"name": _name_of(self.algorithm), "parameters": self.algorithm.get_params()}),
             "user_keys": _raw(self.user_keys),
             "post_keys": _raw(self.post_keys),
-            "type_weights": self.weighing.type_weights(),
-            "half_life_hours": np.array([self.weighing.half_life_hours]),
+            "type_weights": type_weights(self.weights),
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "KnnModel":
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "RankingModel":
         """The model again, on these very arrays. Raises ArtefactRefused when they are not such a model."""
         try:
             user_keys, post_keys = (_keys(arrays[name]) for name in ("user_keys", "post_keys"))
             algorithm = _algorithm(arrays, len(user_keys), len(post_keys))
-            by_type = InteractionWeights(*(float(weight) for weight in arrays["type_weights"]))
-            return cls(algorithm, user_keys, post_keys, Weighing(by_type, float(arrays["half_life_hours"][0])))
+            weights = InteractionWeights(*(float(weight) for weight in arrays["type_weights"]))
+            return cls(algorithm, user_keys, post_keys, weights)
         except (KeyError, ValueError, TypeError, IndexError) as error:
-            raise ArtefactRefused(f"the model file is not a user-kNN model: {error}") from error
+            raise ArtefactRefused(f"the model file is not one of ours: {error}") from error
 
     def _weights_of(self, histories: Sequence[History]) -> NDArray[np.float64]:
         """Shape (all interactions,): what each counts at its history's data-now."""
@@ -95,8 +94,8 @@ class KnnModel:
             for interaction in history.interactions:
                 codes.append(_CODES[interaction.type])
                 ages.append((history.data_now - interaction.created_at).total_seconds() / SECONDS_PER_HOUR)
-        by_type = self.weighing.type_weights()[np.array(codes, dtype=np.int64)]
-        return decayed_weights(by_type, np.array(ages, dtype=np.float64), self.weighing.half_life_hours)
+        by_type = type_weights(self.weights)[np.array(codes, dtype=np.int64)]
+        return decayed_weights(by_type, np.array(ages, dtype=np.float64), self.algorithm.query_half_life_hours)
 
     def _identified(self, rows: NDArray[np.int32], scores: NDArray[np.float32]) -> RankedIds:
         found = rows[rows >= 0]
@@ -104,12 +103,38 @@ class KnnModel:
         return tuple(zip(ids, scores[: len(found)].tolist(), strict=True))
 
 
-def _algorithm(arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> UserKNN:
+def _algorithm(arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Algorithm:
+    if "algorithm" not in arrays:
+        return _early_user_knn(arrays, users, posts)
+    described = json.loads(arrays["algorithm"].tobytes())
+    return algorithm_named(described["name"], described["parameters"]).with_arrays(arrays, users, posts)
+
+
+def _early_user_knn(arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Algorithm:
+    """Models registered before there were other algorithms have one half-life, and the first ones no index."""
+    half_life = float(arrays["half_life_hours"][0])
+    algorithm = algorithm_named(
+        "user_knn",
+        {
+            "k": int(arrays["n_neighbors"][0]),
+            "additions": int(arrays["additions"][0]) if "additions" in arrays else 0,
+            "similarity_half_life": half_life,
+            "vote_half_life": half_life,
+            "post_half_life": 0.0,
+        },
+    )
     if "indptr" not in arrays:
-        return UserKNN.from_arrays(arrays, users, posts)
-    # Models registered before there was an index hold the matrix alone.
+        return algorithm.with_arrays(arrays, users, posts)
     matrix = csr_array((arrays["weights"], arrays["indices"], arrays["indptr"]), shape=(users, posts))
-    return UserKNN(n_neighbors=int(arrays["n_neighbors"][0])).fit(matrix)
+    return algorithm.fit(InteractionMatrices.timeless(matrix))
+
+
+def _name_of(algorithm: Algorithm) -> str:
+    return next(name for name, kind in ALGORITHMS.items() if type(algorithm) is kind)
+
+
+def _as_array(described: Mapping[str, Any]) -> NDArray[np.uint8]:
+    return np.frombuffer(json.dumps(described, sort_keys=True).encode(), dtype=np.uint8)
 
 
 def _keys(raw: NDArray[Any]) -> NDArray[np.bytes_]:

@@ -1,0 +1,97 @@
+"""What every algorithm is: it learns from matrices of interactions and ranks posts for live histories."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+
+class RankedPosts(NamedTuple):
+    """The posts for q queries, best first, ties by row; -1 and 0 where there are fewer than the limit.
+
+    rows: shape (q, limit), int32, positions in the model's posts; scores: shape (q, limit), float32, positive. The
+    limit is no more than all posts.
+    """
+
+    rows: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionMatrices:
+    """The same interactions as user-item matrices of saturated weights, one under each half-life an algorithm wants.
+
+    by_half_life: hours, 0 for none, to CSR (users, posts), float32, sorted, without zeros; post_ages_hours: (posts,),
+    float64, how long before data-now each post had its first interaction, at least 0.
+    """
+
+    by_half_life: Mapping[float, csr_array]
+    post_ages_hours: NDArray[np.float64]
+
+    def under(self, half_life_hours: float) -> csr_array:
+        """The matrix in which interactions lose half their weight in so many hours."""
+        return self.by_half_life[half_life_hours]
+
+    @staticmethod
+    def timeless(matrix: csr_array) -> "InteractionMatrices":
+        """Interactions all of the same moment: no half-life makes a difference."""
+        return InteractionMatrices(_AnyHalfLife(matrix), np.zeros(matrix.shape[1]))
+
+
+class _AnyHalfLife(dict[float, csr_array]):
+    """One matrix under whatever half-life."""
+
+    def __init__(self, matrix: csr_array) -> None:
+        super().__init__()
+        self._matrix = matrix
+
+    def __missing__(self, half_life_hours: float) -> csr_array:
+        return self._matrix
+
+
+class Algorithm(Protocol):
+    """Parameters are fields of a dataclass, annotated with the values they may have, and scikit-learn's estimator.
+
+    The same matrices give the same model, and each query's answer is the same to the bit whatever is asked with it and
+    with any number of threads.
+    """
+
+    @property
+    def half_lives_hours(self) -> frozenset[float]:
+        """The half-lives under which `fit` wants the matrix; 0 is none."""
+        ...
+
+    @property
+    def query_half_life_hours(self) -> float:
+        """The half-life under which `recommend` wants live histories; 0 is none."""
+        ...
+
+    def fit(self, matrices: InteractionMatrices) -> Self:
+        """Learn. Raises ValueError for parameters and matrices that cannot be."""
+        ...
+
+    def recommend(
+        self, queries: csr_array, own_rows: NDArray[np.int64], seen: csr_array, limit: int, threads: int = 1
+    ) -> RankedPosts:
+        """The `limit` best posts for each query, none of those it has seen; those with a positive score only.
+
+        queries: CSR (q, posts), weights of each user's live history; own_rows: (q,), the user's row in the model or -1;
+        seen: CSR (q, posts) whose entries, whatever their values, are the posts that must not be recommended. Raises
+        ValueError for arguments that do not fit the model.
+        """
+        ...
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name."""
+        ...
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything learned, as numeric arrays by name."""
+        ...
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:
+        """This algorithm, having learned these very arrays. Raises KeyError or ValueError for what cannot be such."""
+        ...

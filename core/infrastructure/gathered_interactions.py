@@ -68,7 +68,7 @@ class GatheredInteractions:
         weights = self._weighing.by_type[columns.type_codes]
         ages_hours = (self._data_now - columns.times) / SECONDS_PER_HOUR
         for half_life_hours, parts in self._parts.items():
-            parts.append(InteractionRows(users, posts, decayed_weights(weights, ages_hours, half_life_hours)))
+            parts.append(_that_count(users, posts, decayed_weights(weights, ages_hours, half_life_hours)))
         self._note_births(posts, columns.times)
         self.count += len(columns.times)
         self.oldest = min(self.oldest, columns.times.min(initial=np.inf))
@@ -95,6 +95,13 @@ class GatheredInteractions:
         ages = np.empty(len(post_ranks))
         ages[post_ranks] = (self._data_now - self._births[: len(post_ranks)]) / SECONDS_PER_HOUR
         return np.maximum(ages, 0)
+
+
+def _that_count(users: NDArray[np.int32], posts: NDArray[np.int32], weights: NDArray[np.float64]) -> InteractionRows:
+    counting = weights > 0
+    if counting.all():
+        return InteractionRows(users, posts, weights)
+    return InteractionRows(users[counting], posts[counting], weights[counting])
 
 
 class _SummedRows:

@@ -14,19 +14,24 @@ FloatArray = NDArray[np.float64]
 
 MOST_ROWS = 2**31 - 1
 
+FORGOTTEN = 40
+"""Half-lives after which an interaction counts nothing instead of 2^-40: matrices of long histories stay small."""
+
 _IMPOSSIBLE = "interaction weights must be finite and not negative"
 
 
 def decayed_weights(weights: FloatArray, ages_hours: FloatArray, half_life_hours: float) -> FloatArray:
     """Each interaction's weight times 2^(-age / half-life); unchanged where the half-life is 0 (none).
 
-    weights, ages_hours: shape (n,); ages below 0 (later than data-now) count as 0. Raises ValueError for weights that
-    are negative, NaN or infinite.
+    weights, ages_hours: shape (n,); ages below 0 (later than data-now) count as 0, and those beyond FORGOTTEN
+    half-lives leave nothing. Raises ValueError for weights that are negative, NaN or infinite.
     """
     _check_weights(weights)
     if not half_life_hours:
         return weights
-    return weights * np.exp2(-np.maximum(ages_hours, 0) / half_life_hours)
+    ages = np.maximum(ages_hours, 0) / half_life_hours
+    decayed: FloatArray = weights * np.where(ages > FORGOTTEN, 0, np.exp2(-ages))
+    return decayed
 
 
 class InteractionRows(NamedTuple):

@@ -34,6 +34,10 @@ MOST_ADDITIONS = 2**31 - 1
 FAINTEST_VOTE = 2.0**-40
 """Of the strongest one: fainter ones change no list, but cost as much as others."""
 
+FAINTEST_VOTER = 2.0**-10
+"""Whose strongest vote is fainter than this share of the strongest of all has nothing to say any more, and would only
+take the place of somebody who has."""
+
 _ROUNDING = np.float32(1 - 1e-6)
 
 
@@ -46,24 +50,25 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     and y are multiplied by 2.2 / (1.2 · (0.25 + 0.75 · popularity / mean popularity) + 1) for each post first, the
     length normalisation of BM25 (Robertson & Zaragoza, 2009) with popularity in the place of length.
 
-    k: neighbours. neighbourhood: `forward`, the k users most similar to the query; `reverse`, all users to whom the
-    query is as similar as the last of their own k neighbours. similarity_half_life, vote_half_life: hours in which an
-    interaction loses half its weight in the similarity and in the vote, 0 for none. post_half_life: hours since its
-    first interaction in which a post loses half its votes, 0 for none. additions: 0 finds the exact neighbours; a
-    higher number bounds the work for one query to that many additions: the similarity is then taken over the posts of
-    the history that the fewest users have, which only the forward neighbourhood can do.
+    k: neighbours; where votes fade, those whose votes have faded are none. neighbourhood: `forward`, the k users most
+    similar to the query; `reverse`, all users to whom the query is as similar as the last of their own k neighbours.
+    similarity_half_life, vote_half_life: hours in which an interaction loses half its weight in the similarity and in
+    the vote, 0 for none. post_half_life: hours since its first interaction in which a post loses half its votes, 0 for
+    none. additions: 0 finds the exact neighbours; a higher number bounds the work for one query to that many additions:
+    the similarity is then taken over the posts of the history that the fewest users have, which only the forward
+    neighbourhood can do.
 
     Learned: `votes_`, SparseRows (users, posts); `index_`, the lists of the users' rows; `damping_`, (posts,), float32,
     what queries are multiplied by; `thresholds_`, (users,), float32, the similarity that a reverse neighbour asks for.
     """
 
-    k: Annotated[int, Whole(1, 1_000_000, tuned=(10, 1000))] = 50
+    k: Annotated[int, Whole(1, 1_000_000, tuned=(10, 1000))] = 200
     shrinkage: Annotated[float, Real(0, 1_000_000, tuned=(0.01, 20))] = 0.0
     neighbourhood: Annotated[str, Choice(("forward", "reverse"))] = "forward"
     damping: Annotated[int, Whole(0, 1, tuned=(0, 1), linear=True)] = 0
     similarity_half_life: Annotated[float, hours(tuned=(24, 10_000))] = 0.0
-    vote_half_life: Annotated[float, hours(tuned=(3, 10_000))] = 0.0
-    post_half_life: Annotated[float, hours(tuned=(12, 10_000))] = 0.0
+    vote_half_life: Annotated[float, hours(tuned=(3, 10_000))] = 18.0
+    post_half_life: Annotated[float, hours(tuned=(12, 10_000))] = 96.0
     additions: Annotated[int, Whole(0, MOST_ADDITIONS)] = 0
 
     @property
@@ -92,7 +97,7 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             raise ValueError(f"weights up to {votes.data.max():.3g} are too large: votes would not stay finite")
         self.damping_ = popularity_damping(tastes) if self.damping else np.ones(tastes.shape[1], dtype=np.float32)
         self.votes_ = sparse_rows(votes)
-        rows = self._similarity_rows(tastes)
+        rows = self._similarity_rows(self._of_voters(tastes, votes))
         self.index_ = inverted_index(rows)
         self._list_lengths = self.index_.list_lengths
         self.thresholds_ = self._thresholds(rows)
@@ -157,6 +162,17 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         kept.data[kept.data < FAINTEST_VOTE * kept.data.max(initial=0)] = 0
         kept.eliminate_zeros()
         return kept
+
+    def _of_voters(self, tastes: csr_array, votes: csr_array) -> csr_array:
+        """The tastes of users who have something to say, in their rows; the other rows are empty."""
+        if not (votes.nnz and (self.vote_half_life or self.post_half_life)):
+            return tastes
+        strongest = votes.max(axis=1).toarray()
+        silent = strongest < FAINTEST_VOTER * votes.data.max(initial=0)
+        heard = tastes.copy()
+        heard.data[np.repeat(silent, np.diff(tastes.indptr))] = 0
+        heard.eliminate_zeros()
+        return heard
 
     def _similarity_rows(self, matrix: csr_array) -> csr_array:
         damped = scaled_columns(matrix, self.damping_) if self.damping else matrix

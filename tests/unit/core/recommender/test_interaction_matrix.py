@@ -140,6 +140,7 @@ def test_an_interaction_counts_half_after_its_half_life_and_full_in_the_future()
 
     assert decayed_weights(np.ones(4), ages, 24.0).tolist() == [1.0, 0.5, 0.25, 1.0]
     assert decayed_weights(np.ones(4), ages, 0.0).tolist() == [1.0] * 4
+    assert decayed_weights(np.ones(2), np.array([40.0, 40.1]), 1.0).tolist() == [2.0**-40, 0]
 
 
 @pytest.mark.parametrize("wrong", [-0.1, np.nan, np.inf])

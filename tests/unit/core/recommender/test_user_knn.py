@@ -382,3 +382,15 @@ def test_votes_too_faint_to_change_a_list_are_forgotten() -> None:
 def test_a_budget_with_the_reverse_neighbourhood_is_refused() -> None:
     with pytest.raises(ValueError, match="additions bound the forward neighbourhood only"):
         UserKNN(neighbourhood="reverse", additions=10).fit(timeless(taste(5, 5, seed=0)))
+
+
+def test_where_votes_fade_users_with_nothing_left_to_say_take_nobodys_place() -> None:
+    # Users 1 and 2 are as similar to user 0, and one of them alone is asked: user 1 was last seen long ago.
+    tastes = csr_array(np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 1]], dtype=np.float32))
+    votes = csr_array(np.array([[1, 1, 0, 0], [1e-4, 1e-4, 1e-4, 0], [1, 1, 0, 1]], dtype=np.float32))
+    ageing = UserKNN(k=1, vote_half_life=1, post_half_life=0)
+
+    model = ageing.fit(InteractionMatrices({0.0: tastes, 1.0: votes}, np.zeros(4)))
+
+    assert recommend_to(model, tastes, 0, 4).rows.tolist() == [3]
+    assert recommend_to(UserKNN(k=1, vote_half_life=0).fit(timeless(tastes)), tastes, 0, 4).rows.tolist() == [2]

@@ -5,10 +5,12 @@ from typing import Any
 
 from core.recommender.algorithm import Algorithm
 from core.recommender.parameters import parsed_parameters
+from core.recommender.popular import Popular
 from core.recommender.user_knn import UserKNN
 
 ALGORITHMS: dict[str, type[Any]] = {
     "user_knn": UserKNN,
+    "popular": Popular,
 }
 
 

@@ -1,0 +1,99 @@
+"""The most popular posts, the same for everyone but for what each has seen: the baseline that has to be beaten."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
+
+from core.recommender.algorithm import InteractionMatrices, RankedPosts
+from core.recommender.inverted_index import check_layout, checked_matrix
+from core.recommender.parameters import check_parameters, hours
+from core.recommender.ranking import checked_seen
+
+MOST_WEIGHT = float(np.finfo(np.float32).max)
+
+
+@dataclass(eq=False, repr=False)
+class Popular(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+    """Scores a post by the sum of all users' saturated weights.
+
+    half_life: hours in which an interaction loses half its weight, 0 for none; post_half_life: hours since its first
+    interaction in which a post loses half its score, 0 for none.
+
+    Learned: `order_`, (p,), int32, the posts with a positive score, best first, ties by row; `scores_`, (p,), float32,
+    theirs; `post_count_`.
+    """
+
+    half_life: Annotated[float, hours(tuned=(1, 10_000))] = 12.0
+    post_half_life: Annotated[float, hours(tuned=(12, 10_000))] = 0.0
+
+    @property
+    def half_lives_hours(self) -> frozenset[float]:
+        """The only one."""
+        return frozenset((self.half_life,))
+
+    @property
+    def query_half_life_hours(self) -> float:
+        """Histories do not count."""
+        return 0.0
+
+    def fit(self, matrices: InteractionMatrices, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Count. Raises ValueError."""
+        check_parameters(self)
+        matrix = checked_matrix(matrices.under(self.half_life), "the user-item matrix")
+        scores = np.bincount(matrix.indices, weights=matrix.data, minlength=matrix.shape[1])
+        if self.post_half_life:
+            scores *= np.exp2(-matrices.post_ages_hours / self.post_half_life)
+        if scores.max(initial=0) > MOST_WEIGHT:
+            raise ValueError("the weights are too large: scores would not stay finite")
+        self._keep(scores.astype(np.float32))
+        return self
+
+    def recommend(
+        self,
+        queries: csr_array,
+        own_rows: NDArray[np.int64],  # noqa: ARG002 - the same for everyone
+        seen: csr_array,
+        limit: int,
+        threads: int = 1,  # noqa: ARG002 - nothing to share out
+    ) -> RankedPosts:
+        """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
+        check_layout(queries, "the queries")
+        if queries.shape[1] != self.post_count_:
+            raise ValueError(f"the queries have {queries.shape[1]} columns where the model has {self.post_count_}")
+        starts, posts, _ = checked_seen(seen, queries.shape, limit)
+        count, width = queries.shape[0], min(limit, max(1, self.post_count_))
+        rows, scores = np.full((count, width), -1, dtype=np.int32), np.zeros((count, width), dtype=np.float32)
+        ranks = np.full(self.post_count_, len(self.order_))
+        ranks[self.order_] = np.arange(len(self.order_))
+        for query in range(count):
+            seen_ranks = ranks[posts[starts[query] : starts[query + 1]]]
+            # No more than so many of the first are out.
+            best = np.ones(min(len(self.order_), width + len(seen_ranks)), dtype=np.bool_)
+            best[seen_ranks[seen_ranks < len(best)]] = False
+            places = np.flatnonzero(best)[:width]
+            rows[query, : len(places)], scores[query, : len(places)] = self.order_[places], self.scores_[places]
+        return RankedPosts(rows, scores)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything learned, as numeric arrays by name."""
+        return {"order": self.order_, "scores": self.scores_}
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:  # noqa: ARG002 - users do not count
+        """This algorithm on these very arrays."""
+        check_parameters(self)
+        order, scores = arrays["order"], arrays["scores"]
+        fits = len(order) == len(scores) <= posts and len(np.unique(order)) == len(order)
+        if not fits or (len(order) and not 0 <= order.min() <= order.max() < posts):
+            raise ValueError("its order and scores do not fit together")
+        self.order_, self.scores_, self.post_count_ = order, scores, posts
+        return self
+
+    def _keep(self, scores: NDArray[np.float32]) -> None:
+        order = np.argsort(-scores, kind="stable")
+        self.order_ = order[scores[order] > 0].astype(np.int32)
+        self.scores_, self.post_count_ = scores[self.order_], len(scores)

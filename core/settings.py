@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_type_hints
 
@@ -11,9 +11,10 @@ from dotenv import dotenv_values
 from msgspec import Meta
 
 from core.domain.composition import ColdStartStrategy, Composition
-from core.domain.errors import ConfigurationError
+from core.domain.errors import ConfigurationError, InvalidInput
 from core.domain.interaction import InteractionWeights
 from core.domain.model import version_number
+from core.domain.named_values import named_values
 
 # The upper bounds are beyond all use: they keep what follows from overflowing.
 NonNegative = Annotated[float, Meta(ge=0, le=1_000_000)]
@@ -82,7 +83,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     @property
     def parameters_by_name(self) -> dict[str, str]:
         """ALGORITHM_PARAMETERS, like `k=100 vote_half_life=18`, taken apart."""
-        return named_values(self.algorithm_parameters.replace(",", " ").split(), "ALGORITHM_PARAMETERS")
+        try:
+            return named_values(self.algorithm_parameters.replace(",", " ").split())
+        except InvalidInput as error:
+            raise ConfigurationError(f"ALGORITHM_PARAMETERS: {error}") from error
 
     @property
     def composition(self) -> Composition:
@@ -133,15 +137,6 @@ def load_settings(
         return msgspec.convert(merged, Settings, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
         raise ConfigurationError(_one_line(error, merged)) from error
-
-
-def named_values(texts: Iterable[str], source: str) -> dict[str, str]:
-    """Texts like `k=100` by name. Raises ConfigurationError that names the source."""
-    pairs = [text.partition("=") for text in texts]
-    wrong = next((name for name, equals, value in pairs if not (name and equals and value)), None)
-    if wrong is not None:
-        raise ConfigurationError(f"{source}: {wrong!r} is wrong: name=value is expected")
-    return {name: value for name, _, value in pairs}
 
 
 def _decode_path(kind: type, value: object) -> object:

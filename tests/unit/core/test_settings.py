@@ -78,3 +78,14 @@ def test_a_wrong_value_is_told_in_one_line_that_names_the_variable(name: str, va
 def test_where_there_is_a_choice_the_line_says_what_would_be_right() -> None:
     with pytest.raises(ConfigurationError, match=r"expected popular or empty$"):
         load_settings({"COLD_START_STRATEGY": "random"}, env_file=None)
+
+
+def test_parameters_of_the_algorithm_are_taken_apart() -> None:
+    settings = load_settings({"ALGORITHM_PARAMETERS": "k=100, vote_half_life=18"}, env_file=None)
+
+    assert settings.parameters_by_name == {"k": "100", "vote_half_life": "18"}
+
+
+def test_parameters_that_are_none_are_refused_by_the_variables_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"^ALGORITHM_PARAMETERS: 'k' is wrong: name=value is expected"):
+        _ = load_settings({"ALGORITHM_PARAMETERS": "k 100"}, env_file=None).parameters_by_name

@@ -67,8 +67,8 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     neighbourhood: Annotated[str, Choice(("forward", "reverse"))] = "forward"
     damping: Annotated[int, Whole(0, 1, tuned=(0, 1), linear=True)] = 0
     similarity_half_life: Annotated[float, hours(tuned=(24, 10_000))] = 0.0
-    vote_half_life: Annotated[float, hours(tuned=(3, 10_000))] = 18.0
-    post_half_life: Annotated[float, hours(tuned=(12, 10_000))] = 96.0
+    vote_half_life: Annotated[float, hours(tuned=(3, 10_000))] = 12.0
+    post_half_life: Annotated[float, hours(tuned=(12, 10_000))] = 48.0
     additions: Annotated[int, Whole(0, MOST_ADDITIONS)] = 0
 
     @property

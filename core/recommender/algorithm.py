@@ -35,6 +35,13 @@ class InteractionMatrices:
         """The matrix in which interactions lose half their weight in so many hours."""
         return self.by_half_life[half_life_hours]
 
+    def post_fading(self, half_life_hours: float) -> NDArray[np.float32]:
+        """(posts,): 2^(-age / half-life) of each post, 1 for all where the half-life is 0 (none)."""
+        if not half_life_hours:
+            return np.ones(len(self.post_ages_hours), dtype=np.float32)
+        fading: NDArray[np.float64] = np.exp2(-self.post_ages_hours / half_life_hours)
+        return fading.astype(np.float32)
+
     @staticmethod
     def timeless(matrix: csr_array) -> "InteractionMatrices":
         """Interactions all of the same moment: no half-life makes a difference."""

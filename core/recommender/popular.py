@@ -45,9 +45,8 @@ class Popular(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         """Count. Raises ValueError."""
         check_parameters(self)
         matrix = checked_matrix(matrices.under(self.half_life), "the user-item matrix")
-        scores = np.bincount(matrix.indices, weights=matrix.data, minlength=matrix.shape[1])
-        if self.post_half_life:
-            scores *= np.exp2(-matrices.post_ages_hours / self.post_half_life)
+        counted = np.bincount(matrix.indices, weights=matrix.data, minlength=matrix.shape[1])
+        scores = counted * matrices.post_fading(self.post_half_life)
         if scores.max(initial=0) > MOST_WEIGHT:
             raise ValueError("the weights are too large: scores would not stay finite")
         self._keep(scores.astype(np.float32))

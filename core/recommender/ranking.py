@@ -48,6 +48,16 @@ def ranked_products(queries: csr_array, rows: SparseRows, seen: csr_array, limit
     return ranked(vote, queries.shape, seen, limit, threads)
 
 
+def kept_rows(rows: NDArray[np.int32], values: NDArray[np.float32]) -> SparseRows:
+    """What was found for each row as SparseRows: those there are, with a positive value.
+
+    rows: (n, k), int32, -1 for none; values: (n, k), float32.
+    """
+    kept = (rows >= 0) & (values > 0)
+    starts = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(kept.sum(axis=1), dtype=np.int64)))
+    return SparseRows(starts, rows[kept], values[kept].astype(np.float32))
+
+
 def checked_seen(seen: csr_array, shape: tuple[int, int], limit: int) -> SparseRows:
     """The posts that each query has seen, whatever their values. Raises ValueError."""
     if limit < 1:

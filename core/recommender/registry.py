@@ -4,12 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.recommender.algorithm import Algorithm
+from core.recommender.ease import EASE
+from core.recommender.item_knn import ItemKNN
 from core.recommender.parameters import parsed_parameters
 from core.recommender.popular import Popular
+from core.recommender.rp3beta import RP3Beta
 from core.recommender.user_knn import UserKNN
 
 ALGORITHMS: dict[str, type[Any]] = {
     "user_knn": UserKNN,
+    "item_knn": ItemKNN,
+    "rp3beta": RP3Beta,
+    "ease": EASE,
     "popular": Popular,
 }
 

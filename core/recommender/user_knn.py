@@ -157,7 +157,7 @@ class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         if not (self.vote_half_life or self.post_half_life):
             return votes
         if self.post_half_life:
-            votes = scaled_columns(votes, np.exp2(-matrices.post_ages_hours / self.post_half_life))
+            votes = scaled_columns(votes, matrices.post_fading(self.post_half_life))
         kept = votes.copy()
         kept.data[kept.data < FAINTEST_VOTE * kept.data.max(initial=0)] = 0
         kept.eliminate_zeros()

@@ -1,0 +1,119 @@
+"""EASE: the linear model that predicts each post from all others best, in closed form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
+
+from core.recommender.algorithm import InteractionMatrices, RankedPosts
+from core.recommender.inverted_index import checked_matrix
+from core.recommender.neighbours import in_threads
+from core.recommender.parameters import Real, check_parameters, hours
+from core.recommender.ranking import checked_seen
+
+MOST_POSTS = 20_000
+"""The inverse of 20,000 x 20,000 takes 3.2 GB, as much again while it is made, and minutes."""
+
+_AT_ONCE = 64
+
+
+@dataclass(eq=False, repr=False)
+class EASE(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+    """Scores posts by query · B, where B minimises |X - X B|² + l2 |B|² with zeros on its diagonal.
+
+    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019: with P = (XᵀX + l2 I)⁻¹, B(i, j) is
+    -P(i, j) / P(j, j). Refuses more than MOST_POSTS posts.
+
+    half_life, query_half_life: hours in which an interaction loses half its weight in X and in the query, 0 for none;
+    post_half_life: hours since its first interaction in which a post loses half its score, 0 for none.
+
+    Learned: `weights_`, (posts, posts), float32: B, faded by posts' ages.
+    """
+
+    l2: Annotated[float, Real(1e-6, 1e9, tuned=(0.1, 5000))] = 100.0
+    half_life: Annotated[float, hours(tuned=(24, 10_000))] = 0.0
+    query_half_life: Annotated[float, hours(tuned=(6, 10_000))] = 0.0
+    post_half_life: Annotated[float, hours(tuned=(12, 10_000))] = 12.0
+
+    @property
+    def half_lives_hours(self) -> frozenset[float]:
+        """That of the training matrix."""
+        return frozenset((self.half_life,))
+
+    @property
+    def query_half_life_hours(self) -> float:
+        """That of queries."""
+        return self.query_half_life
+
+    def fit(self, matrices: InteractionMatrices, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Solve. Raises ValueError, also for more posts than can be."""
+        check_parameters(self)
+        matrix = checked_matrix(matrices.under(self.half_life), "the user-item matrix").astype(np.float64)
+        posts = matrix.shape[1]
+        if posts > MOST_POSTS:
+            raise ValueError(f"ease takes at most {MOST_POSTS:,} posts, not {posts:,}: use user_knn or item_knn")
+        gram = (matrix.T @ matrix).toarray()
+        gram[np.diag_indices(posts)] += self.l2
+        inverse = cho_solve(cho_factor(gram, overwrite_a=True), np.eye(posts), overwrite_b=True)
+        weights = -inverse / np.diag(inverse)
+        np.fill_diagonal(weights, 0)
+        self.weights_ = (weights * matrices.post_fading(self.post_half_life)).astype(np.float32)
+        return self
+
+    def recommend(
+        self,
+        queries: csr_array,
+        own_rows: NDArray[np.int64],  # noqa: ARG002 - users are not compared
+        seen: csr_array,
+        limit: int,
+        threads: int = 1,
+    ) -> RankedPosts:
+        """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
+        asked, posts = checked_matrix(queries, "the queries"), len(self.weights_)
+        if asked.shape[1] != posts:
+            raise ValueError(f"the queries have {asked.shape[1]} columns where the model has {posts}")
+        seen_starts, seen_posts, _ = checked_seen(seen, asked.shape, limit)
+        count, width = asked.shape[0], min(limit, max(1, posts))
+        rows, scores = np.full((count, width), -1, dtype=np.int32), np.zeros((count, width), dtype=np.float32)
+
+        def recommend_some(first: int, last: int) -> None:
+            for start in range(first, last, _AT_ONCE):
+                end = min(last, start + _AT_ONCE)
+                # A sparse product sums in the order of the query's posts: the same bits whatever is asked with it.
+                products = asked[start:end] @ self.weights_
+                for query in range(start, end):
+                    own = products[query - start]
+                    own[seen_posts[seen_starts[query] : seen_starts[query + 1]]] = 0
+                    best = _best(own, width)
+                    rows[query, : len(best)], scores[query, : len(best)] = best, own[best]
+
+        in_threads(recommend_some, count, threads)
+        return RankedPosts(rows, scores)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything learned, as numeric arrays by name."""
+        return {"weights": self.weights_}
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:  # noqa: ARG002 - users do not count
+        """This algorithm on these very arrays."""
+        check_parameters(self)
+        if arrays["weights"].shape != (posts, posts) or arrays["weights"].dtype != np.float32:
+            raise ValueError(f"its weights must be float32 of the shape {(posts, posts)}")
+        self.weights_ = arrays["weights"]
+        return self
+
+
+def _best(scores: NDArray[np.float32], width: int) -> NDArray[np.int64]:
+    """The rows of the highest positive scores, ties by row."""
+    if width < len(scores):
+        least = -np.partition(-scores, width - 1)[width - 1]
+        candidates = np.flatnonzero((scores >= least) & (scores > 0))
+    else:
+        candidates = np.flatnonzero(scores > 0)
+    best: NDArray[np.int64] = candidates[np.argsort(-scores[candidates], kind="stable")][:width]
+    return best

@@ -1,6 +1,6 @@
 """What a replay says in figures: means over users with their intervals, and the gain over a baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.recommender.clustered_bootstrap import Interval, interval_of_gain, interval_of_mean
-from core.recommender.ranking_metrics import hit_at_k, ndcg_at_k, precision_at_k, recall_at_k
+from core.recommender.ranking_metrics import (
+    hit_at_k,
+    ndcg_at_k,
+    precision_at_k,
+    recall_at_k,
+    reciprocal_rank_at_k,
+)
 from core.recommender.replay import Measure, ReplayResult, Target
 
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -17,6 +23,7 @@ MEASURES: Mapping[str, Measure] = {
     "precision": precision_at_k,
     "recall": recall_at_k,
     "hit_rate": hit_at_k,
+    "mrr": reciprocal_rank_at_k,
 }
 
 
@@ -32,10 +39,11 @@ class Estimate:
 class Row:
     """One algorithm's lists of one age against one target, over everyone or over warm users only.
 
-    gain: of nDCG over the baseline's, paired by user, None for itself; measures: by name, at the limit of the replay;
-    judged: users in windows.
+    k: the first so many posts of a list are judged; judged: users in windows; measures: by name; gain: of nDCG over the
+    baseline's, paired by user, None for itself.
     """
 
+    k: int
     algorithm: str
     target: Target
     age_hours: float
@@ -52,23 +60,26 @@ class _Values:
     result: ReplayResult
     target: Target
     age_hours: float
+    k: int
     wanted: NDArray[np.bool_]
 
     def of(self, algorithm: str, measure: str) -> NDArray[np.float64]:
-        return self.result.values(algorithm, self.target, self.age_hours, MEASURES[measure])[self.wanted]
+        return self.result.values(algorithm, self.target, self.age_hours, MEASURES[measure], self.k)[self.wanted]
 
     @property
     def users(self) -> NDArray[np.int64]:
         return self.result.judged(self.target).users[self.wanted]
 
 
-def summarised(result: ReplayResult, baseline: str | None) -> list[Row]:
-    """All algorithms, both targets, everyone and warm users, all ages. baseline: an algorithm, None for no comparison.
+def summarised(result: ReplayResult, baseline: str | None, ks: Sequence[int]) -> list[Row]:
+    """All algorithms, both targets, everyone and warm users, all ages and all k.
 
-    Raises KeyError for a baseline that was not replayed.
+    baseline: an algorithm, None for no comparison. Raises KeyError for a baseline that was not replayed, and ValueError
+    for a k above the replay's limit.
     """
     return [
-        _row(_Values(result, target, age_hours, wanted), name, warm_only, baseline)
+        _row(_Values(result, target, age_hours, k, wanted), name, warm_only, baseline)
+        for k in ks
         for target in TARGETS
         for warm_only, wanted in _groups(result, target)
         for name in result.lists
@@ -85,7 +96,7 @@ def _groups(result: ReplayResult, target: Target) -> list[tuple[bool, NDArray[np
 def _row(values: _Values, name: str, warm_only: bool, baseline: str | None) -> Row:
     measures = {measure: _estimate(values.of(name, measure), values.users) for measure in MEASURES}
     gain = None if baseline in {None, name} else _gain(values, name, str(baseline))
-    return Row(name, values.target, values.age_hours, warm_only, len(values.users), measures, gain)
+    return Row(values.k, name, values.target, values.age_hours, warm_only, len(values.users), measures, gain)
 
 
 def _estimate(values: NDArray[np.float64], users: NDArray[np.int64]) -> Estimate:

@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.metrics import ndcg_score
 
-from core.recommender.ranking_metrics import hit_at_k, ndcg_at_k, precision_at_k, recall_at_k
+from core.recommender.ranking_metrics import (
+    catalogue_coverage,
+    hit_at_k,
+    ndcg_at_k,
+    novelty_at_k,
+    precision_at_k,
+    recall_at_k,
+    reciprocal_rank_at_k,
+)
 
 Measure = Callable[[NDArray[np.int64], csr_array, int], NDArray[np.float64]]
-MEASURES: tuple[Measure, ...] = (ndcg_at_k, precision_at_k, recall_at_k, hit_at_k)
+MEASURES: tuple[Measure, ...] = (ndcg_at_k, precision_at_k, recall_at_k, hit_at_k, reciprocal_rank_at_k)
 all_measures = pytest.mark.parametrize("measure", MEASURES)
 
 
@@ -46,6 +54,39 @@ def test_relevant_posts_at_ranks_one_and_three_of_three_relevant_ones() -> None:
     assert precision_at_k(recommended, relevant, 3) == pytest.approx([2 / 3])
     assert recall_at_k(recommended, relevant, 3) == pytest.approx([2 / 3])
     assert hit_at_k(recommended, relevant, 3).tolist() == [1]
+
+
+def test_the_first_relevant_post_says_the_reciprocal_rank() -> None:
+    recommended = lists([3, 0, 1, 2], [0, 1, 2, 3], [2, 3], [])
+    relevant = gains([1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0])
+
+    assert reciprocal_rank_at_k(recommended, relevant, 4).tolist() == [1 / 2, 1, 0, 0]
+    assert reciprocal_rank_at_k(recommended, relevant, 1).tolist() == [0, 1, 0, 0]
+
+
+def test_a_post_in_many_lists_covers_the_catalogue_once() -> None:
+    recommended = lists([0, 1, 2], [0, 3], [])
+
+    assert catalogue_coverage(recommended, 8, 1) == 1 / 8
+    assert catalogue_coverage(recommended, 8, 2) == 3 / 8
+    assert catalogue_coverage(recommended, 8, 10) == 4 / 8
+
+
+def test_a_post_that_an_eighth_of_users_have_is_worth_three_bits_of_novelty() -> None:
+    shares = np.array([1 / 2, 1 / 8, 1, 0])
+
+    assert novelty_at_k(lists([1], [0, 1], [2]), shares, 5).tolist() == [3, 2, 0]
+    assert novelty_at_k(lists([0, 1]), shares, 1).tolist() == [1]
+    assert np.isnan(novelty_at_k(lists([], [0]), shares, 2)).tolist() == [True, False]
+
+
+def test_coverage_and_novelty_refuse_lists_that_are_none() -> None:
+    with pytest.raises(ValueError, match="row 3 is recommended where there are 3 posts"):
+        catalogue_coverage(lists([3]), 3, 1)
+    with pytest.raises(ValueError, match="recommends a post twice"):
+        novelty_at_k(lists([0, 0]), np.ones(1), 2)
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
+        novelty_at_k(lists([1]), np.array([1.0, 0.0]), 1)
 
 
 def test_only_the_first_k_count() -> None:
@@ -126,7 +167,8 @@ def test_all_are_what_plain_formulas_give(judged: tuple[NDArray[np.int64], csr_a
             best = sorted(row.tolist(), reverse=True)[:k]
             dcg, ideal = (sum(gain / math.log2(2 + at) for at, gain in enumerate(seq)) for seq in (got, best))
             hits, there = sum(gain > 0 for gain in got), sum(row > 0)
-            plain = [dcg / ideal, hits / k, hits / there, float(hits > 0)]
+            first = next((1 / (1 + at) for at, gain in enumerate(got) if gain), 0.0)
+            plain = [dcg / ideal, hits / k, hits / there, float(hits > 0), first]
             assert [values[user] for values in found] == pytest.approx(plain)
 
 

@@ -25,10 +25,11 @@ def replay() -> ReplayResult:
 
 
 def test_there_is_a_row_for_each_target_group_of_users_algorithm_and_age() -> None:
-    rows = summarised(replay(), baseline="near")
+    rows = summarised(replay(), baseline="near", ks=(2, 5))
 
-    assert [(row.target, row.warm_only, row.algorithm, row.age_hours) for row in rows] == [
-        (target, warm_only, algorithm, age)
+    assert [(row.k, row.target, row.warm_only, row.algorithm, row.age_hours) for row in rows] == [
+        (k, target, warm_only, algorithm, age)
+        for k in (2, 5)
         for target in ("known", "all")
         for warm_only in (False, True)
         for algorithm in ("near", "far")
@@ -39,7 +40,7 @@ def test_there_is_a_row_for_each_target_group_of_users_algorithm_and_age() -> No
 def test_a_row_holds_means_within_their_intervals_and_the_gain_over_the_baseline() -> None:
     result = replay()
 
-    near, _, far, _ = summarised(result, baseline="near")[:4]
+    near, _, far, _ = summarised(result, baseline="near", ks=(5,))[:4]
 
     ours, theirs = (result.values(name, "known", 0.0, ndcg_at_k).mean() for name in ("far", "near"))
     assert near.gain is None
@@ -52,9 +53,9 @@ def test_a_row_holds_means_within_their_intervals_and_the_gain_over_the_baseline
 
 
 def test_without_a_baseline_there_are_no_gains() -> None:
-    assert all(row.gain is None for row in summarised(replay(), baseline=None))
+    assert all(row.gain is None for row in summarised(replay(), baseline=None, ks=(5,)))
 
 
 def test_a_baseline_that_was_not_replayed_is_told() -> None:
     with pytest.raises(KeyError, match="popular"):
-        summarised(replay(), baseline="popular")
+        summarised(replay(), baseline="popular", ks=(5,))

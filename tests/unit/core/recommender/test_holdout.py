@@ -1,0 +1,114 @@
+"""What is kept back of the training, and how it judges parameters."""
+
+import math
+
+import numpy as np
+import pytest
+
+from core.recommender.full_ranking import TrainingSet, fully_ranked
+from core.recommender.holdout import held_out
+from core.recommender.popular import Popular
+from core.recommender.timed_interactions import TimedInteractions
+from core.recommender.user_knn import UserKNN
+
+
+def training(*rows: tuple[int, int, float], timed: bool = True, posts: int = 12) -> TrainingSet:
+    users, columns, times = (np.array(column) for column in zip(*rows, strict=True))
+    count = int(users.max()) + 1
+    interactions = TimedInteractions(users, columns, np.ones(len(users)), times.astype(float), count, posts)
+    return TrainingSet(interactions, timed)
+
+
+def ten_posts_each(*, timed: bool) -> TrainingSet:
+    return training(*((user, post, float(post - 9)) for user in range(4) for post in range(10)), timed=timed)
+
+
+def pairs(training: TrainingSet) -> set[tuple[int, int]]:
+    return set(zip(training.interactions.users.tolist(), training.interactions.posts.tolist(), strict=True))
+
+
+def test_with_times_the_latest_fifth_of_each_users_posts_is_held_out() -> None:
+    found = held_out(ten_posts_each(timed=True))
+
+    assert found.users.tolist() == [0, 1, 2, 3]
+    assert [found.held_out[[row]].indices.tolist() for row in range(4)] == [[8, 9]] * 4
+    assert pairs(found.rest) == {(user, post) for user in range(4) for post in range(8)}
+
+
+def test_now_is_the_newest_time_that_is_left() -> None:
+    found = held_out(ten_posts_each(timed=True))
+
+    assert found.rest.interactions.times.max() == 0
+    assert found.rest.interactions.times.min() == -7
+
+
+def test_without_times_posts_are_drawn_and_another_seed_draws_others() -> None:
+    one, again, other = (held_out(ten_posts_each(timed=False), seed) for seed in (1, 1, 2))
+
+    assert np.diff(one.held_out.indptr).tolist() == [2] * 4
+    assert pairs(one.rest) == pairs(again.rest) != pairs(other.rest)
+
+
+def test_no_pair_is_on_both_sides_however_often_it_comes() -> None:
+    found = held_out(training((0, 1, -3), (0, 2, -2), (0, 2, 0), (0, 1, -1), (1, 1, 0)))
+
+    # Post 1 came first: post 2, new later, is held out with both of its interactions.
+    assert pairs(found.rest) == {(0, 1), (1, 1)}
+    assert found.held_out.toarray().nonzero()[1].tolist() == [2]
+
+
+def test_a_user_with_one_post_keeps_it_and_is_not_judged() -> None:
+    found = held_out(training((0, 1, 0), (1, 1, 0), (1, 2, 0), timed=False))
+
+    assert found.users.tolist() == [1]
+    assert (0, 1) in pairs(found.rest)
+
+
+def test_where_nobody_has_two_posts_nothing_can_be_held_out() -> None:
+    with pytest.raises(ValueError, match="no user has two posts"):
+        held_out(training((0, 1, 0), (0, 1, 0), (1, 2, 0)))
+
+
+def test_the_score_is_the_mean_ndcg_of_what_was_held_out() -> None:
+    found = held_out(training((0, 0, 0), (0, 1, 1), (1, 2, 0), (1, 1, 2), (2, 3, 0), (3, 3, 0)))
+
+    # Left: 0 has post 0, 1 has 2, two have 3. Held out is post 1, which nobody has any more, so that none is found.
+    assert found.score(Popular(half_life=0.0), 3) == 0
+
+    found = held_out(training((0, 0, 0), (0, 1, 1), (1, 2, 0), (1, 0, 2), (2, 1, 0), (3, 1, 0)))
+
+    # Left: 0 has post 0, 1 has 2, two have 1. Post 1 comes first for user 0, and post 0 comes second for user 1.
+    assert found.score(Popular(half_life=0.0), 3) == pytest.approx((1 + 1 / math.log2(3)) / 2)
+
+
+def test_taste_that_repeats_is_found_by_neighbours_and_not_by_popularity() -> None:
+    rows = [(user, 6 * (user % 2) + post, 0.0) for user in range(10) for post in range(6)]
+    found = held_out(training(*rows, timed=False), seed=3)
+
+    assert found.score(UserKNN(k=4), 1) == 1
+    assert found.score(Popular(), 1) < 1
+
+
+def test_unknown_users_ask_with_nothing_and_portions_change_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned = ten_posts_each(timed=False)
+    users = np.array([0, -1, 3, -1, 1])
+    told: list[tuple[int, int]] = []
+
+    whole = fully_ranked(Popular(), learned, users, 5)
+    monkeypatch.setattr("core.recommender.full_ranking.USERS_AT_ONCE", 2)
+    parts = fully_ranked(Popular(), learned, users, 5, threads=2, on_users=lambda *done: told.append(done))
+
+    assert (
+        parts.rows.tolist() == whole.rows.tolist() == [[-1] * 5, [0, 1, 2, 3, 4], [-1] * 5, [0, 1, 2, 3, 4], [-1] * 5]
+    )
+    assert told == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_posts_that_weigh_nothing_are_seen_all_the_same() -> None:
+    learned = training((0, 0, 0), (1, 1, 0), (1, 0, 0), timed=False)
+    weights = np.array([0.0, 1.0, 1.0])
+    weightless = TrainingSet(learned.interactions._replace(weights=weights), timed=False)
+
+    lists = fully_ranked(Popular(), weightless, np.array([0]), 3).rows
+
+    assert lists.tolist() == [[1, -1, -1]]

@@ -14,6 +14,8 @@ COMMANDS = {
     "train": "scripts.train",
     "enqueue": "scripts.enqueue_active_users",
     "status": "scripts.status",
+    "evaluate": "scripts.evaluate",
+    "tune": "scripts.tune",
     "bench": "scripts.bench.cli",
 }
 

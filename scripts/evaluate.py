@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -12,11 +11,14 @@ from rich.console import Console
 
 from core.domain.errors import InvalidInput
 from core.domain.named_values import named_values
+from core.infrastructure.evaluation_plot import check_format, draw_evaluation
 from core.infrastructure.numba_machine_code import warm_kernels
+from core.infrastructure.replay_plot import draw_replay
+from core.recommender.algorithm import Algorithm
 from core.recommender.registry import algorithm_named
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
 from scripts.file_evaluation import BASELINE, MOST_AT, FileEvaluation, evaluate_files, parameters_for, plan_of
-from scripts.replay_evaluation import Period, ReplayEvaluation, evaluate_replay
+from scripts.replay_evaluation import Period, ReplayEvaluation, evaluate_replay, evaluate_simulated
 from scripts.wiring import open_platform, settings_for
 
 DEFAULT_ALGORITHM = "user_knn"
@@ -58,12 +60,15 @@ def evaluate(
         Path | None, typer.Option(help="Write the first algorithm's lists: user_id,post_id,rank,score.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the metrics with their intervals: .svg or .png.")] = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Replay a made-up feed with known taste beside its best possible lists.")
+    ] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Judge lists by what users did afterwards, in full ranking.
 
     With files: learn from one, judge by the other; no database is touched. Without: replay the database's interactions,
-    window after window.
+    or simulated ones, window after window.
     """
     names = algorithm or [DEFAULT_ALGORITHM]
 
@@ -73,7 +78,17 @@ def evaluate(
         if train or test or tune or lists:
             raise InvalidInput("--train and --test go together, and --tune and --lists with them")
         period = Period(first, last, weekly, _ages(ages), _ks(at))
-        return await _replayed(names, named_values(param or []), period, plot, data_dir)
+        parameters = parameters_for(names, named_values(param or []))
+        algorithms = {name: algorithm_named(name, values) for name, values in parameters.items()}
+        _check_outputs(None, plot)
+        replay = (
+            await _simulated(algorithms, period, seed, data_dir)
+            if simulated
+            else await _replayed(algorithms, period, data_dir)
+        )
+        if plot is not None:
+            draw_replay(plot, replay.rows, f"{len(replay.result.plan.moments)} windows")
+        return replay
 
     evaluation = run_to_end(evaluated())
     if as_json:
@@ -106,16 +121,16 @@ async def _evaluated(
     return evaluation
 
 
-async def _replayed(
-    names: list[str], given: Mapping[str, str], period: Period, plot: Path | None, data_dir: Path
-) -> ReplayEvaluation:
-    algorithms = {name: algorithm_named(name, values) for name, values in parameters_for(names, given).items()}
-    _check_outputs(None, plot)
+async def _replayed(algorithms: Mapping[str, Algorithm], period: Period, data_dir: Path) -> ReplayEvaluation:
     async with open_platform(data_dir) as settings:
-        evaluation = await evaluate_replay(settings, algorithms, BASELINE, period)
-    if plot is not None:
-        _plotting("replay_plot").draw_replay(plot, evaluation.rows, f"{len(evaluation.result.plan.moments)} windows")
-    return evaluation
+        return await evaluate_replay(settings, algorithms, BASELINE, period)
+
+
+async def _simulated(
+    algorithms: Mapping[str, Algorithm], period: Period, seed: int, data_dir: Path
+) -> ReplayEvaluation:
+    await asyncio.to_thread(warm_kernels, settings_for(data_dir).model_path)
+    return await asyncio.to_thread(evaluate_simulated, algorithms, BASELINE, period, seed)
 
 
 def _ages(text: str) -> tuple[float, ...]:
@@ -141,22 +156,12 @@ def _check_outputs(lists: Path | None, plot: Path | None) -> None:
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
             raise InvalidInput(f"{path}: cannot be written: {'it is' if path.is_dir() else 'there is no such'} folder")
     if plot is not None:
-        _plotting("evaluation_plot").check_format(plot)
-
-
-def _plotting(module: str) -> Any:
-    """The module that draws, which loads matplotlib."""
-    try:
-        return import_module(f"core.infrastructure.{module}")
-    except ModuleNotFoundError as error:
-        raise InvalidInput(f"a plot needs {error.name}: install the dependency group `evaluation`") from error
+        check_format(plot)
 
 
 def _draw(evaluation: FileEvaluation, path: Path) -> None:
     plan = evaluation.plan
-    _plotting("evaluation_plot").draw_evaluation(
-        path, evaluation.estimates, f"{plan.test.name} by {plan.training.name}"
-    )
+    draw_evaluation(path, evaluation.estimates, f"{plan.test.name} by {plan.training.name}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group
@@ -17,6 +18,7 @@ from core.recommender.algorithm import Algorithm
 from core.recommender.replay import (
     DAY_HOURS,
     WEEK_HOURS,
+    ListSource,
     Replay,
     ReplayResult,
     daily_moments,
@@ -24,10 +26,13 @@ from core.recommender.replay import (
     weekly_moments,
 )
 from core.recommender.replay_summary import Estimate, Row, summarised
+from core.recommender.simulated_feed import FeedSize, simulated_feed
 from core.settings import Settings
 from scripts.replaying import described_span, moment_of
 
 DEFAULT_WINDOWS = 28
+BEST = "best possible"
+SIMULATED_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +119,24 @@ async def evaluate_replay(
     """Read, replay and sum up. Raises InvalidInput for a period outside the interactions."""
     await asyncio.to_thread(warm_kernels, settings.model_path)
     dated = await asyncio.to_thread(read_timed_interactions, settings.database_url, settings.interaction_weights)
-    return await asyncio.to_thread(_evaluated, dated, algorithms, baseline, period)
+    return await asyncio.to_thread(_evaluated, dated, algorithms, baseline, period, {})
+
+
+def evaluate_simulated(
+    algorithms: Mapping[str, Algorithm], baseline: str | None, period: Period, seed: int
+) -> ReplayEvaluation:
+    """The same over a simulated feed, beside the lists that are best by its users' true taste."""
+    feed = simulated_feed(FeedSize(), seed)
+    simulated = DatedInteractions(feed.interactions, SIMULATED_EPOCH)
+    return _evaluated(simulated, algorithms, baseline, period, {BEST: feed.best_lists})
 
 
 def _evaluated(
-    dated: DatedInteractions, algorithms: Mapping[str, Algorithm], baseline: str | None, period: Period
+    dated: DatedInteractions,
+    algorithms: Mapping[str, Algorithm],
+    baseline: str | None,
+    period: Period,
+    sources: Mapping[str, ListSource],
 ) -> ReplayEvaluation:
     try:
         plan = Replay(_moments(dated, period), period.window_hours, period.ages_hours, max(period.ks))
@@ -129,6 +147,7 @@ def _evaluated(
                 algorithms,
                 plan,
                 lambda done, total: progress.update(bar, completed=done, total=total),
+                sources=sources,
                 threads=os.cpu_count() or 1,
             )
     except ValueError as error:
@@ -146,7 +165,9 @@ def _moments(dated: DatedInteractions, period: Period) -> tuple[float, ...]:
     if period.first:
         first = dated.hours_at(moment_of(period.first, "--from"))
     else:
-        first = max(last - step * (DEFAULT_WINDOWS - 1), step + max(period.ages_hours))
+        # Before the first window there is at least one of the same length, and the age of the lists, to learn from.
+        windows = min(DEFAULT_WINDOWS, int((last - max(period.ages_hours)) / step))
+        first = last - step * (windows - 1)
     return weekly_moments(first, last) if period.weekly else daily_moments(first, last)
 
 

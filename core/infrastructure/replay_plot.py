@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import Any
 
 from core.domain.errors import InvalidInput
 from core.infrastructure.evaluation_plot import STYLE, check_format
@@ -15,8 +12,11 @@ from core.recommender.replay_summary import Row
 def draw_replay(path: Path, rows: Sequence[Row], title: str) -> None:
     """Write the SVG or PNG: a panel for each target and group of users. Raises InvalidInput where that cannot be."""
     check_format(path)
+    from matplotlib import rc_context  # noqa: PLC0415 - importing it makes folders
+    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
+
     groups = list(dict.fromkeys((row.k, row.target, row.warm_only) for row in rows))
-    with mpl.rc_context(STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(4 * len(groups), 3.4), layout="constrained")
         panels = figure.subplots(1, len(groups), squeeze=False)[0]
         for panel, group in zip(panels, groups, strict=True):
@@ -29,7 +29,7 @@ def draw_replay(path: Path, rows: Sequence[Row], title: str) -> None:
             raise InvalidInput(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _draw(panel: Axes, rows: Sequence[Row]) -> None:
+def _draw(panel: Any, rows: Sequence[Row]) -> None:
     first = rows[0]
     for algorithm in dict.fromkeys(row.algorithm for row in rows):
         own = sorted((row for row in rows if row.algorithm == algorithm), key=lambda row: row.age_hours)

@@ -3,11 +3,9 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from optuna.importance import get_param_importances
 
 from core.infrastructure.optuna_tuning import Attempt, Tuned
@@ -22,9 +20,11 @@ _FAR_APART = 20
 
 def write_report(tuned: Tuned, folder: Path, title: str) -> Path:
     """Write the page and its picture into the folder; gives the page's path."""
+    from matplotlib import rc_context  # noqa: PLC0415 - importing it makes folders
+
     folder.mkdir(parents=True, exist_ok=True)
     # The same trials give the same bytes.
-    with mpl.rc_context({"svg.hashsalt": "threads-ml"}):
+    with rc_context({"svg.hashsalt": "threads-ml"}):
         _picture(tuned).savefig(folder / PICTURE, metadata={"Date": None})
     report = folder / REPORT
     report.write_text(_page(tuned, title), encoding="utf-8")
@@ -66,8 +66,10 @@ def _importances(tuned: Tuned) -> dict[str, str]:
     return {name: f"{share:.0%}" for name, share in get_param_importances(tuned.study).items()}
 
 
-def _picture(tuned: Tuned) -> Figure:
-    """The values in the order of trials, and beside each parameter."""
+def _picture(tuned: Tuned) -> Any:
+    """A figure of the values in the order of trials, and beside each parameter."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
+
     worth = [attempt for attempt in tuned.attempts if attempt.value is not None]
     names = list(tuned.best.parameters)
     rows = math.ceil((1 + len(names)) / _COLUMNS)
@@ -81,7 +83,7 @@ def _picture(tuned: Tuned) -> Figure:
     return figure
 
 
-def _draw_history(panel: Axes, worth: list[Attempt]) -> None:
+def _draw_history(panel: Any, worth: list[Attempt]) -> None:
     values = np.array([attempt.value for attempt in worth], dtype=np.float64)
     panel.plot(np.arange(1, len(values) + 1), values, ".", label="trial")
     panel.plot(np.arange(1, len(values) + 1), np.maximum.accumulate(values), "-", label="best so far")
@@ -89,7 +91,7 @@ def _draw_history(panel: Axes, worth: list[Attempt]) -> None:
     panel.legend()
 
 
-def _draw_slice(panel: Axes, worth: list[Attempt], name: str) -> None:
+def _draw_slice(panel: Any, worth: list[Attempt], name: str) -> None:
     tried = [attempt.parameters[name] for attempt in worth]
     panel.plot(tried, np.array([attempt.value for attempt in worth], dtype=np.float64), ".")
     numbers = [value for value in tried if isinstance(value, int | float)]

@@ -32,7 +32,7 @@ class RP3Beta(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     """
 
     alpha: Annotated[float, Real(0, 3, tuned=(0.3, 2), linear=True)] = 1.0
-    beta: Annotated[float, Real(0, 2, tuned=(0, 1), linear=True)] = 0.6
+    beta: Annotated[float, Real(0, 2, tuned=(0, 1), linear=True)] = 0.2
     k: Annotated[int, Whole(1, 1_000_000, tuned=(5, 500))] = 100
     half_life: Annotated[float, hours(tuned=(24, 10_000))] = 0.0
     query_half_life: Annotated[float, hours(tuned=(6, 10_000))] = 0.0

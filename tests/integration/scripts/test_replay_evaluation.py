@@ -11,6 +11,8 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner, Result
 
+from core.recommender.simulated_feed import FeedSize
+from scripts import replay_evaluation
 from scripts.evaluate import app
 
 START = datetime(2026, 5, 1)
@@ -114,6 +116,23 @@ def test_what_cannot_be_is_said_in_one_line(
     assert result.exit_code == 1
     assert reason in result.stderr
     assert result.stderr.strip().count("\n") == 0
+
+
+def test_a_simulated_feed_is_replayed_beside_its_best_possible_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(replay_evaluation, "FeedSize", lambda: FeedSize(users=60, days=20, posts_per_day=20))
+
+    result = run("--simulated", "--from=2026-01-15", "--to=2026-01-17", "--ages=0", "--at=10", "--json")
+
+    assert result.exit_code == 0, result.output
+    known = {
+        row["algorithm"]: row["ndcg"]["mean"]
+        for row in json.loads(result.stdout)["rows"]
+        if row["posts"] == "known" and row["users"] == "everyone"
+    }
+    assert known["best possible"] > max(known["user_knn"], known["popular"])
 
 
 def test_an_empty_table_is_told(evaluate: Path) -> None:

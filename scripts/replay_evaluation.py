@@ -15,6 +15,7 @@ from core.domain.errors import InvalidInput
 from core.infrastructure.adbc_timed_interactions import DatedInteractions, read_timed_interactions
 from core.infrastructure.numba_machine_code import warm_kernels
 from core.recommender.algorithm import Algorithm
+from core.recommender.bootstrap import Estimate
 from core.recommender.replay import (
     DAY_HOURS,
     WEEK_HOURS,
@@ -25,7 +26,7 @@ from core.recommender.replay import (
     replayed,
     weekly_moments,
 )
-from core.recommender.replay_summary import Estimate, Row, summarised
+from core.recommender.replay_summary import Row, summarised
 from core.recommender.simulated_feed import FeedSize, simulated_feed
 from core.settings import Settings
 from scripts.replaying import described_span, moment_of
@@ -179,15 +180,11 @@ def _row_document(row: Row) -> dict[str, Any]:
         "users": "warm" if row.warm_only else "everyone",
         "age_hours": row.age_hours,
         "judged": row.judged,
-        **{name: _estimate_document(estimate) for name, estimate in row.measures.items()},
-        "gain": _estimate_document(row.gain) if row.gain else None,
+        **{name: estimate._asdict() for name, estimate in row.measures.items()},
+        "gain": row.gain._asdict() if row.gain else None,
     }
 
 
-def _estimate_document(estimate: Estimate) -> dict[str, Any]:
-    return {"mean": estimate.mean, "low": estimate.interval.low, "high": estimate.interval.high}
-
-
 def _shown(estimate: Estimate, form: str) -> str:
-    mean, low, high = (form.format(value) for value in (estimate.mean, *estimate.interval))
+    mean, low, high = (form.format(value) for value in estimate)
     return f"{mean} ({low}…{high})"

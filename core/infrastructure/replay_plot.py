@@ -35,7 +35,7 @@ def _draw(panel: Any, rows: Sequence[Row]) -> None:
         own = sorted((row for row in rows if row.algorithm == algorithm), key=lambda row: row.age_hours)
         ages, estimates = [row.age_hours for row in own], [row.measures["ndcg"] for row in own]
         (line,) = panel.plot(ages, [estimate.mean for estimate in estimates], "o-", label=algorithm)
-        low, high = ([estimate.interval[end] for estimate in estimates] for end in (0, 1))
+        low, high = [estimate.low for estimate in estimates], [estimate.high for estimate in estimates]
         panel.fill_between(ages, low, high, color=line.get_color(), alpha=0.2)
     panel.set_title(f"{first.target} posts, {'warm users' if first.warm_only else 'everyone'}")
     panel.set_xlabel("age of the list, hours")

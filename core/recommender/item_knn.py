@@ -1,24 +1,22 @@
 """Item-based k nearest neighbours: posts that the same users liked as those of the history."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator
 
-from core.recommender.algorithm import InteractionMatrices, RankedPosts
-from core.recommender.inverted_index import SparseRows, check_rows, checked_matrix, inverted_index
+from core.recommender.algorithm import InteractionMatrices
+from core.recommender.inverted_index import checked_matrix, inverted_index
+from core.recommender.linked_posts import LinkedPosts
 from core.recommender.neighbours import top_neighbours
 from core.recommender.normalisation import shrunk_rows
 from core.recommender.parameters import Real, Whole, check_parameters, hours
-from core.recommender.ranking import kept_rows, ranked_products
+from core.recommender.ranking import kept_rows
 
 
 @dataclass(eq=False, repr=False)
-class ItemKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+class ItemKNN(LinkedPosts):
     """Scores a post j by Σ weight(query, i) · similarity(i, j) over the posts i of the query that have j among their k.
 
     Sarwar et al., Item-based collaborative filtering, WWW 2001; the cosine is that of posts' columns, divided by
@@ -27,8 +25,6 @@ class ItemKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     k: neighbours of a post. similarity_half_life, query_half_life: hours in which an interaction loses half its weight
     in the similarity and in the query, 0 for none; post_half_life: hours since its first interaction in which a post
     loses half its score, 0 for none.
-
-    Learned: `similar_`, SparseRows (posts, posts).
     """
 
     k: Annotated[int, Whole(1, 1_000_000, tuned=(5, 500))] = 100
@@ -42,11 +38,6 @@ class ItemKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         """That of similarities."""
         return frozenset((self.similarity_half_life,))
 
-    @property
-    def query_half_life_hours(self) -> float:
-        """That of queries."""
-        return self.query_half_life
-
     def fit(self, matrices: InteractionMatrices, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Find each post's neighbours. Raises ValueError."""
         check_parameters(self)
@@ -54,27 +45,5 @@ class ItemKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         posts = shrunk_rows(csr_array(matrix.T.tocsr()), self.shrinkage)
         found = top_neighbours(posts, inverted_index(posts), self.k, np.arange(posts.shape[0], dtype=np.int64))
         fading = matrices.post_fading(self.post_half_life)
-        self.similar_ = kept_rows(found.rows, found.similarities * fading[found.rows])
-        return self
-
-    def recommend(
-        self,
-        queries: csr_array,
-        own_rows: NDArray[np.int64],  # noqa: ARG002 - users are not compared
-        seen: csr_array,
-        limit: int,
-        threads: int = 1,
-    ) -> RankedPosts:
-        """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
-        return ranked_products(queries, self.similar_, seen, limit, threads)
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything learned, as numeric arrays by name."""
-        return dict(self.similar_._asdict())
-
-    def with_arrays(self, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:  # noqa: ARG002 - users do not count
-        """This algorithm on these very arrays."""
-        check_parameters(self)
-        self.similar_ = SparseRows(*(arrays[name] for name in SparseRows._fields))
-        check_rows(self.similar_, posts, posts)
+        self.links_ = kept_rows(found.rows, found.similarities * fading[found.rows])
         return self

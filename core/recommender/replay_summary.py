@@ -7,7 +7,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from core.recommender.clustered_bootstrap import Interval, interval_of_gain, interval_of_mean
+from core.recommender.bootstrap import Estimate
+from core.recommender.clustered_bootstrap import interval_of_gain, interval_of_mean
 from core.recommender.ranking_metrics import (
     hit_at_k,
     ndcg_at_k,
@@ -25,14 +26,6 @@ MEASURES: Mapping[str, Measure] = {
     "hit_rate": hit_at_k,
     "mrr": reciprocal_rank_at_k,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over judged users, with 95 % confidence."""
-
-    mean: float
-    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +93,11 @@ def _row(values: _Values, name: str, warm_only: bool, baseline: str | None) -> R
 
 
 def _estimate(values: NDArray[np.float64], users: NDArray[np.int64]) -> Estimate:
-    return Estimate(float(values.mean()), interval_of_mean(values, users))
+    return Estimate(float(values.mean()), *interval_of_mean(values, users))
 
 
 def _gain(values: _Values, name: str, baseline: str) -> Estimate:
     ours, theirs = values.of(name, "ndcg"), values.of(baseline, "ndcg")
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.nan_to_num(ours.mean() / theirs.mean() - 1, nan=0.0)
-    return Estimate(float(mean), interval_of_gain(ours, theirs, values.users))
+    return Estimate(float(mean), *interval_of_gain(ours, theirs, values.users))

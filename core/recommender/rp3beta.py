@@ -1,23 +1,21 @@
 """RP3β: a random walk of three steps from the user's posts, in which popular posts count less."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator
 
-from core.recommender.algorithm import InteractionMatrices, RankedPosts
-from core.recommender.inverted_index import SparseRows, check_rows, checked_matrix, inverted_index, sparse_rows
+from core.recommender.algorithm import InteractionMatrices
+from core.recommender.inverted_index import checked_matrix, inverted_index, sparse_rows
+from core.recommender.linked_posts import LinkedPosts
 from core.recommender.neighbours import Neighbours, finder, found_by
 from core.recommender.parameters import Real, Whole, check_parameters, hours
-from core.recommender.ranking import kept_rows, ranked_products
+from core.recommender.ranking import kept_rows
 
 
 @dataclass(eq=False, repr=False)
-class RP3Beta(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+class RP3Beta(LinkedPosts):
     """Scores a post j by Σ weight(query, i) · W(i, j), W(i, j) = Σ_u P(i, u)^alpha P(u, j)^alpha / degree(j)^beta.
 
     Paudel, Christoffel, Newell & Bernstein, Updatable, accurate, diverse and scalable recommendations for interactive
@@ -27,8 +25,6 @@ class RP3Beta(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     k: how many posts are kept for each. half_life, query_half_life: hours in which an interaction loses half its weight
     in the walk and in the query, 0 for none; post_half_life: hours since its first interaction in which a post loses
     half its score, 0 for none.
-
-    Learned: `walks_`, SparseRows (posts, posts).
     """
 
     alpha: Annotated[float, Real(0, 3, tuned=(0.3, 2), linear=True)] = 1.0
@@ -43,40 +39,13 @@ class RP3Beta(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         """That of the walk."""
         return frozenset((self.half_life,))
 
-    @property
-    def query_half_life_hours(self) -> float:
-        """That of queries."""
-        return self.query_half_life
-
     def fit(self, matrices: InteractionMatrices, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Walk from every post. Raises ValueError."""
         check_parameters(self)
         matrix = checked_matrix(matrices.under(self.half_life), "the user-item matrix")
         found = self._walks(matrix)
         fading = matrices.post_fading(self.post_half_life)
-        self.walks_ = kept_rows(found.rows, found.similarities * fading[found.rows])
-        return self
-
-    def recommend(
-        self,
-        queries: csr_array,
-        own_rows: NDArray[np.int64],  # noqa: ARG002 - users are not compared
-        seen: csr_array,
-        limit: int,
-        threads: int = 1,
-    ) -> RankedPosts:
-        """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
-        return ranked_products(queries, self.walks_, seen, limit, threads)
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything learned, as numeric arrays by name."""
-        return dict(self.walks_._asdict())
-
-    def with_arrays(self, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:  # noqa: ARG002 - users do not count
-        """This algorithm on these very arrays."""
-        check_parameters(self)
-        self.walks_ = SparseRows(*(arrays[name] for name in SparseRows._fields))
-        check_rows(self.walks_, posts, posts)
+        self.links_ = kept_rows(found.rows, found.similarities * fading[found.rows])
         return self
 
     def _walks(self, matrix: csr_array) -> Neighbours:

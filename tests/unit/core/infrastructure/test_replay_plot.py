@@ -7,11 +7,11 @@ import pytest
 
 from core.domain.errors import InvalidInput
 from core.infrastructure.replay_plot import draw_replay
-from core.recommender.clustered_bootstrap import Interval
-from core.recommender.replay_summary import Estimate, Row
+from core.recommender.bootstrap import Estimate
+from core.recommender.replay_summary import Row
 
 ROWS = [
-    Row(10, algorithm, "known", age_hours, warm_only, 100, {"ndcg": Estimate(0.3, Interval(0.2, 0.4))}, None)
+    Row(10, algorithm, "known", age_hours, warm_only, 100, {"ndcg": Estimate(0.3, 0.2, 0.4)}, None)
     for warm_only in (False, True)
     for algorithm in ("user_knn", "popular")
     for age_hours in (0.0, 6.0)

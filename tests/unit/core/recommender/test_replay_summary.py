@@ -49,7 +49,7 @@ def test_a_row_holds_means_within_their_intervals_and_the_gain_over_the_baseline
     assert far.measures["ndcg"].mean == pytest.approx(ours)
     assert far.judged == len(result.judged("known").users)
     for estimate in (*far.measures.values(), far.gain):
-        assert estimate.interval.low <= estimate.mean <= estimate.interval.high
+        assert estimate.low <= estimate.mean <= estimate.high
 
 
 def test_without_a_baseline_there_are_no_gains() -> None:

@@ -42,4 +42,4 @@ def test_products_above_one_are_not_cut_off() -> None:
 
     model = RP3Beta(beta=1).fit(InteractionMatrices.timeless(matrix))
 
-    assert model.walks_.values.max() > 1
+    assert model.links_.values.max() > 1

@@ -1,0 +1,51 @@
+"""What item-based algorithms have in common: for each post, what it adds to the scores of others."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
+
+from core.recommender.algorithm import RankedPosts
+from core.recommender.inverted_index import SparseRows, check_rows
+from core.recommender.parameters import check_parameters
+from core.recommender.ranking import ranked_products
+
+
+class LinkedPosts(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+    """Scores a post j by Σ weight(query, i) · link(i, j) over the posts i of the query.
+
+    Learned: `links_`, SparseRows (posts, posts), not negative.
+    """
+
+    query_half_life: float
+    links_: SparseRows
+
+    @property
+    def query_half_life_hours(self) -> float:
+        """That of queries."""
+        return self.query_half_life
+
+    def recommend(
+        self,
+        queries: csr_array,
+        own_rows: NDArray[np.int64],  # noqa: ARG002 - users are not compared
+        seen: csr_array,
+        limit: int,
+        threads: int = 1,
+    ) -> RankedPosts:
+        """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
+        return ranked_products(queries, self.links_, seen, limit, threads)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything learned, as numeric arrays by name."""
+        return dict(self.links_._asdict())
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:  # noqa: ARG002 - users do not count
+        """This algorithm on these very arrays."""
+        check_parameters(self)
+        self.links_ = SparseRows(*(arrays[name] for name in SparseRows._fields))
+        check_rows(self.links_, posts, posts)
+        return self

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 
@@ -32,7 +32,7 @@ class EASE(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no type
     half_life, query_half_life: hours in which an interaction loses half its weight in X and in the query, 0 for none;
     post_half_life: hours since its first interaction in which a post loses half its score, 0 for none.
 
-    Learned: `weights_`, (posts, posts), float32: B, faded by posts' ages.
+    Learned: `weights_`, (posts, posts), float32, row by row in memory: B, faded by posts' ages.
     """
 
     l2: Annotated[float, Real(1e-6, 1e9, tuned=(0.1, 5000))] = 100.0
@@ -57,12 +57,11 @@ class EASE(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no type
         posts = matrix.shape[1]
         if posts > MOST_POSTS:
             raise ValueError(f"ease takes at most {MOST_POSTS:,} posts, not {posts:,}: use user_knn or item_knn")
-        gram = (matrix.T @ matrix).toarray()
-        gram[np.diag_indices(posts)] += self.l2
-        inverse = cho_solve(cho_factor(gram, overwrite_a=True), np.eye(posts), overwrite_b=True)
-        weights = -inverse / np.diag(inverse)
+        weights = self._inverse(matrix)
+        weights /= -np.diag(weights)
         np.fill_diagonal(weights, 0)
-        self.weights_ = (weights * matrices.post_fading(self.post_half_life)).astype(np.float32)
+        weights *= matrices.post_fading(self.post_half_life)
+        self.weights_ = weights.astype(np.float32, order="C")
         return self
 
     def recommend(
@@ -104,8 +103,21 @@ class EASE(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no type
         check_parameters(self)
         if arrays["weights"].shape != (posts, posts) or arrays["weights"].dtype != np.float32:
             raise ValueError(f"its weights must be float32 of the shape {(posts, posts)}")
-        self.weights_ = arrays["weights"]
+        # A sparse product copies all of a matrix that lies column by column, for every few queries anew.
+        self.weights_ = np.ascontiguousarray(arrays["weights"])
         return self
+
+    def _inverse(self, matrix: csr_array) -> NDArray[np.float64]:
+        """(posts, posts): P, in the columnwise order in which LAPACK works in place."""
+        posts = matrix.shape[1]
+        gram = (matrix.T @ matrix).toarray(order="F")
+        gram[np.diag_indices(posts)] += self.l2
+        try:
+            factor = cho_factor(gram, overwrite_a=True)
+        except LinAlgError as error:
+            raise ValueError(f"l2={self.l2:g} is too small beside these weights: raise it") from error
+        inverse: NDArray[np.float64] = cho_solve(factor, np.eye(posts, order="F"), overwrite_b=True)
+        return inverse
 
 
 def _best(scores: NDArray[np.float32], width: int) -> NDArray[np.int64]:

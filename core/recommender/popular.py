@@ -86,7 +86,8 @@ class Popular(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         """This algorithm on these very arrays."""
         check_parameters(self)
         order, scores = arrays["order"], arrays["scores"]
-        fits = len(order) == len(scores) <= posts and len(np.unique(order)) == len(order)
+        fits = order.shape == scores.shape == (len(order),) and len(np.unique(order)) == len(order) <= posts
+        fits = fits and order.dtype == np.int32 and scores.dtype == np.float32
         if not fits or (len(order) and not 0 <= order.min() <= order.max() < posts):
             raise ValueError("its order and scores do not fit together")
         self.order_, self.scores_, self.post_count_ = order, scores, posts

@@ -59,6 +59,23 @@ def test_without_anything_left_lists_are_empty(shape: tuple[int, int]) -> None:
     assert (ranked.rows == -1).all()
 
 
+@pytest.mark.parametrize(
+    ("order", "scores"),
+    [
+        (np.array([0.5]), np.ones(1, np.float32)),
+        (np.zeros(1, np.int32), np.ones(1)),
+        (np.zeros((1, 1), np.int32), np.ones(1, np.float32)),
+        (np.zeros(1, np.int32), np.ones((1, 2), np.float32)),
+        (np.zeros(2, np.int32), np.ones(2, np.float32)),
+        (np.array([-1], np.int32), np.ones(1, np.float32)),
+        (np.array([4], np.int32), np.ones(1, np.float32)),
+    ],
+)
+def test_arrays_that_cannot_be_an_order_and_its_scores_are_refused(order: np.ndarray, scores: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="its order and scores do not fit together"):
+        Popular().with_arrays({"order": order, "scores": scores}, 3, 4)
+
+
 def test_what_does_not_fit_is_refused_with_the_rule() -> None:
     matrix = weights(3, 4, seed=1)
     model = Popular().fit(timeless(matrix))

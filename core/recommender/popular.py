@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from core.recommender.algorithm import InteractionMatrices, RankedPosts
 from core.recommender.inverted_index import check_layout, checked_matrix
+from core.recommender.neighbours import in_threads
 from core.recommender.parameters import check_parameters, hours
 from core.recommender.ranking import checked_seen
 
@@ -58,7 +59,7 @@ class Popular(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         own_rows: NDArray[np.int64],  # noqa: ARG002 - the same for everyone
         seen: csr_array,
         limit: int,
-        threads: int = 1,  # noqa: ARG002 - nothing to share out
+        threads: int = 1,
     ) -> RankedPosts:
         """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
         check_layout(queries, "the queries")
@@ -69,13 +70,17 @@ class Popular(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         rows, scores = np.full((count, width), -1, dtype=np.int32), np.zeros((count, width), dtype=np.float32)
         ranks = np.full(self.post_count_, len(self.order_))
         ranks[self.order_] = np.arange(len(self.order_))
-        for query in range(count):
-            seen_ranks = ranks[posts[starts[query] : starts[query + 1]]]
-            # No more than so many of the first are out.
-            best = np.ones(min(len(self.order_), width + len(seen_ranks)), dtype=np.bool_)
-            best[seen_ranks[seen_ranks < len(best)]] = False
-            places = np.flatnonzero(best)[:width]
-            rows[query, : len(places)], scores[query, : len(places)] = self.order_[places], self.scores_[places]
+
+        def recommend_some(first: int, last: int) -> None:
+            for query in range(first, last):
+                seen_ranks = ranks[posts[starts[query] : starts[query + 1]]]
+                # No more than so many of the first are out.
+                best = np.ones(min(len(self.order_), width + len(seen_ranks)), dtype=np.bool_)
+                best[seen_ranks[seen_ranks < len(best)]] = False
+                places = np.flatnonzero(best)[:width]
+                rows[query, : len(places)], scores[query, : len(places)] = self.order_[places], self.scores_[places]
+
+        in_threads(recommend_some, count, threads)
         return RankedPosts(rows, scores)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -118,6 +118,8 @@ def test_what_does_not_fit_the_model_is_refused_with_the_rule(name: str, paramet
         model.recommend(wide, np.full(2, -1), wide, 3)
     with pytest.raises(ValueError, match="limit must be at least 1, not 0"):
         model.recommend(matrix, np.full(2, -1), matrix, 0)
+    with pytest.raises(ValueError, match="at least 1 thread, not 0"):
+        model.recommend(matrix, np.full(2, -1), matrix, 3, threads=0)
     with pytest.raises(ValueError, match="CSR"):
         model.recommend(matrix, np.full(2, -1), matrix.tocsc(), 3)
 

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator
 
 from core.recommender.algorithm import InteractionMatrices, RankedPosts
 from core.recommender.inverted_index import checked_matrix
 from core.recommender.neighbours import in_threads
-from core.recommender.parameters import Real, check_parameters, hours
+from core.recommender.parameters import Parameterised, Real, check_parameters, hours
 from core.recommender.ranking import checked_seen
 
 MOST_POSTS = 20_000
@@ -23,7 +22,7 @@ _AT_ONCE = 64
 
 
 @dataclass(eq=False, repr=False)
-class EASE(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+class EASE(Parameterised):
     """Scores posts by query · B, where B minimises |X - X B|² + l2 |B|² with zeros on its diagonal.
 
     Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019: with P = (XᵀX + l2 I)⁻¹, B(i, j) is

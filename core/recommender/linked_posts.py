@@ -6,15 +6,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator
 
 from core.recommender.algorithm import RankedPosts
 from core.recommender.inverted_index import SparseRows, check_rows
-from core.recommender.parameters import check_parameters
+from core.recommender.parameters import Parameterised, check_parameters
 from core.recommender.ranking import ranked_products
 
 
-class LinkedPosts(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+class LinkedPosts(Parameterised):
     """Scores a post j by Σ weight(query, i) · link(i, j) over the posts i of the query.
 
     Learned: `links_`, SparseRows (posts, posts), not negative.

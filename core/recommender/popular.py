@@ -7,19 +7,18 @@ from typing import Annotated, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator
 
 from core.recommender.algorithm import InteractionMatrices, RankedPosts
 from core.recommender.inverted_index import check_layout, checked_matrix
 from core.recommender.neighbours import in_threads
-from core.recommender.parameters import check_parameters, hours
+from core.recommender.parameters import Parameterised, check_parameters, hours
 from core.recommender.ranking import checked_seen
 
 MOST_WEIGHT = float(np.finfo(np.float32).max)
 
 
 @dataclass(eq=False, repr=False)
-class Popular(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+class Popular(Parameterised):
     """Scores a post by the sum of all users' saturated weights.
 
     half_life: hours in which an interaction loses half its weight, 0 for none; post_half_life: hours since its first

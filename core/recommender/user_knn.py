@@ -7,7 +7,6 @@ from typing import Annotated, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator
 
 from core.recommender.algorithm import InteractionMatrices, RankedPosts
 from core.recommender.inverted_index import (
@@ -22,7 +21,7 @@ from core.recommender.inverted_index import (
 from core.recommender.neighbour_kernels import voted, voted_by_reached
 from core.recommender.neighbours import Budget, Find, Neighbours, check_queries, cosine_finder, found_by, top_neighbours
 from core.recommender.normalisation import popularity_damping, scaled_columns, shrunk_rows
-from core.recommender.parameters import Choice, Real, Whole, check_parameters, hours
+from core.recommender.parameters import Choice, Parameterised, Real, Whole, check_parameters, hours
 from core.recommender.ranking import ranked
 from core.recommender.reused_buffers import zeros_reused
 
@@ -42,7 +41,7 @@ _ROUNDING = np.float32(1 - 1e-6)
 
 
 @dataclass(eq=False, repr=False)
-class UserKNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+class UserKNN(Parameterised):
     """Scores a post by Σ similarity(query, v) · vote(v, post) over the users v who are the query's neighbours.
 
     Resnick et al., GroupLens, CSCW 1994, without mean centring: implicit feedback has no ratings to centre.

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.errors import ConfigurationError, InvalidInput
+from core.domain.gate import Gate, WhenUnsure
 from core.domain.interaction import InteractionWeights
 from core.domain.model import version_number
 from core.domain.named_values import named_values
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     ticket_ttl_seconds: PositiveInt = 3600
 
     model_path: Path = Path("models")
+    artefact_url: str = ""
     model_version: Annotated[str, Meta(pattern=r"^v[1-9][0-9]{0,8}$")] = "v1"
     model_pin: Annotated[str, Meta(pattern=r"^((collaborative_filtering_)?v[1-9][0-9]{0,8})?$")] = ""
     model_poll_seconds: Positive = 2.0
@@ -67,6 +69,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     algorithm_parameters: str = ""
     exact_neighbours_up_to_users: Annotated[int, Meta(ge=0, le=10_000_000_000)] = 200_000
     memory_limit_mb: Annotated[int, Meta(ge=0, le=100_000_000)] = 0
+    gate_windows: Annotated[int, Meta(ge=1, le=365)] = 7
+    gate_margin: Share = 0.05
+    gate_least_judged: PositiveInt = 100
+    gate_least_share: Share = 0.5
+    gate_budget_ms: Positive = 50.0
+    gate_when_unsure: Literal["promote", "keep"] = "promote"
+    gate_most_interactions: PositiveInt = 2_000_000
+    track_runs: bool = True
+    mlflow_tracking_uri: str = ""
+    mlflow_experiment: str = "threads-ml"
     popular_half_life_hours: Positive = 12.0
     popular_window_days: Days = 30
     popular_refresh_seconds: Positive = 600.0
@@ -96,6 +108,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             min_score=self.recommendation_min_score,
             cold_start_threshold=self.cold_start_min_interactions,
             cold_start_strategy=ColdStartStrategy(self.cold_start_strategy),
+        )
+
+    @property
+    def gate(self) -> Gate:
+        """The rules by which a trained model may serve."""
+        return Gate(
+            margin=self.gate_margin,
+            least_judged=self.gate_least_judged,
+            least_share=self.gate_least_share,
+            budget_ms=self.gate_budget_ms,
+            when_unsure=WhenUnsure(self.gate_when_unsure),
         )
 
     @property

@@ -12,6 +12,7 @@ COMMANDS = {
     "generate-fake-interactions": "scripts.generate_fake_interactions",
     "import": "scripts.import_",
     "train": "scripts.train",
+    "models": "scripts.models",
     "enqueue": "scripts.enqueue_active_users",
     "status": "scripts.status",
     "evaluate": "scripts.evaluate",

@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from core.domain.errors import ConfigurationError, ThreadsMlError
 
@@ -16,9 +17,19 @@ Result = TypeVar("Result")
 DataDir = Annotated[
     Path, typer.Option("--data-dir", help="Where `up` keeps its servers; used when DATABASE_URL is not set.")
 ]
+MOST_COLUMNS = 1000
 DEFAULT_DATA_DIR = Path(".threads-ml")
 
 console = Console(soft_wrap=True, highlight=False)
+
+
+def print_table(table: Table) -> None:
+    """As wide as it needs where nobody watches: a file or a pipe has no margin."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    unbounded = Console(width=MOST_COLUMNS)
+    Console(width=unbounded.measure(table).maximum).print(table)
 
 
 def command_app() -> typer.Typer:

@@ -13,18 +13,20 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from core.application.ports.run_tracker import RunKind, TrackedRun
 from core.domain.errors import InvalidInput
 from core.domain.named_values import named_values
 from core.infrastructure.adbc_timed_interactions import DatedInteractions, read_timed_interactions
 from core.infrastructure.numba_machine_code import warm_kernels
 from core.infrastructure.optuna_tuning import Tuned, defaults_of, tunable, tune
-from core.infrastructure.tuning_report import shown, write_report
+from core.infrastructure.tuning_report import PICTURE, shown, write_report
 from core.recommender.parameters import Value
 from core.recommender.registry import algorithm_named
 from core.recommender.replay import DAY_HOURS, WEEK_HOURS, Replay, replayed
 from core.recommender.timed_interactions import TimedInteractions
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
 from scripts.replaying import described_span, ended
+from scripts.tracking import open_tracker
 from scripts.wiring import open_platform
 
 JUDGED_POSTS = 10
@@ -73,12 +75,13 @@ def tune_parameters(
 
 
 async def _tune(data_dir: Path, search: Search, until: str | None, folder: Path, *, as_json: bool) -> None:
-    async with open_platform(data_dir) as settings:
+    async with open_platform(data_dir) as settings, open_tracker(settings) as tracker:
         await asyncio.to_thread(warm_kernels, settings.model_path)
         dated = await asyncio.to_thread(read_timed_interactions, settings.database_url, settings.interaction_weights)
         tuned = await asyncio.to_thread(_tuned, ended(dated, until), search, folder)
-    title = f"{search.algorithm}: nDCG@{JUDGED_POSTS} in {search.windows} windows of {search.window_hours:g} hours"
-    report = write_report(tuned, folder, title)
+        title = f"{search.algorithm}: nDCG@{JUDGED_POSTS} in {search.windows} windows of {search.window_hours:g} hours"
+        report = write_report(tuned, folder, title)
+        await tracker.track(_run_of(search, tuned, report))
     if as_json:
         print(msgspec.json.encode(_document(search, tuned, report)).decode())
     else:
@@ -131,6 +134,27 @@ def _name_of(interactions: TimedInteractions, search: Search) -> str:
     for column in (interactions.users, interactions.posts, interactions.weights, interactions.times):
         digest.update(column.tobytes())
     return f"{search.algorithm} {digest.hexdigest()[:16]}"
+
+
+def _run_of(search: Search, tuned: Tuned, report: Path) -> TrackedRun:
+    """The search as it is compared with trainings and other searches: what it found, and how it came there."""
+    return TrackedRun(
+        kind=RunKind.TUNING,
+        name=f"tuning of {search.algorithm}",
+        parameters={"algorithm": search.algorithm, **search.fixed, **tuned.best.parameters},
+        metrics={
+            f"ndcg_at_{JUDGED_POSTS}": tuned.best.value or 0.0,
+            "trials": len(tuned.attempts),
+            "seconds": sum(attempt.seconds for attempt in tuned.attempts),
+        },
+        series={
+            f"ndcg_at_{JUDGED_POSTS}_by_trial": [
+                attempt.value for attempt in tuned.attempts if attempt.value is not None
+            ]
+        },
+        tags={"windows": f"{search.windows} of {search.window_hours:g} h", "seed": str(search.seed)},
+        files=(report, report.with_name(PICTURE)),
+    )
 
 
 def _document(search: Search, tuned: Tuned, report: Path) -> dict[str, Any]:

@@ -103,7 +103,8 @@ async def _train(settings: Settings, data_dir: Path) -> None:
     """In a process of its own, so that this one, which stays, never holds the numeric stack."""
     training = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "scripts.train", "--data-dir", str(data_dir)),
-        env=os.environ | server_environment(settings),
+        # The service is to be there soon; who wants runs to compare trains by hand.
+        env=os.environ | server_environment(settings) | {"TRACK_RUNS": "false"},
     )
     try:
         exit_code = await training.wait()

@@ -11,9 +11,14 @@ import msgspec
 from core.application.describe_service import DescribeService
 from core.application.enqueue_active_users import EnqueueActiveUsers, FollowBulk
 from core.application.ports.job_queue import JobQueue
+from core.application.ports.model_registry import ModelRegistry
+from core.application.promote_model import PromoteModel
+from core.application.prune_models import PruneModels
+from core.application.roll_back import RollBack
 from core.domain.errors import CacheUnavailable, QueueUnavailable, Unavailable
 from core.domain.job import Queue
 from core.infrastructure.absent_redis import AbsentJobQueue
+from core.infrastructure.artefact_stores import artefact_store
 from core.infrastructure.data_directory import DataDirectory
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.embedded_server import EmbeddedServer
@@ -163,9 +168,7 @@ async def open_description(settings: Settings) -> AsyncIterator[DescribeService]
         pool = await stack.enter_async_context(
             open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS)
         )
-        queue: JobQueue = AbsentJobQueue()
-        if settings.redis_url:
-            queue = RedisJobQueue(await stack.enter_async_context(_open_broker(settings)))
+        queue = await _queue(stack, settings)
         yield DescribeService(
             facts=PostgresServiceFacts(pool),
             registry=model_registry(pool, settings),
@@ -173,6 +176,40 @@ async def open_description(settings: Settings) -> AsyncIterator[DescribeService]
             queue=queue,
             clock=SystemClock(),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The registry, and what can be done with its models."""
+
+    registry: ModelRegistry
+    promote: PromoteModel
+    roll_back: RollBack
+    prune: PruneModels
+
+
+@asynccontextmanager
+async def open_models(settings: Settings) -> AsyncIterator[Models]:
+    """Open what `models` needs; without Redis a rollback leaves the feeds to be renewed as they are asked for."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS)
+        )
+        registry = model_registry(pool, settings)
+        artefacts = artefact_store(pool, settings.artefact_url, settings.model_path)
+        queue = await _queue(stack, settings)
+        yield Models(
+            registry,
+            PromoteModel(registry, artefacts),
+            RollBack(registry, PostgresFeedArchive(pool), queue),
+            PruneModels(registry, artefacts),
+        )
+
+
+async def _queue(stack: AsyncExitStack, settings: Settings) -> JobQueue:
+    if not settings.effective_broker_url:
+        return AbsentJobQueue()
+    return RedisJobQueue(await stack.enter_async_context(_open_broker(settings)))
 
 
 @asynccontextmanager

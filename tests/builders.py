@@ -24,6 +24,7 @@ from tests.fakes.interaction_history import FakeInteractionHistory
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.fakes.popular_posts import FakeHeldPopularFeed
+from tests.fakes.stale_models import FakeStaleModels
 from tests.fakes.ticket_store import FakeTicketStore
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # FakeClock's first moment
@@ -84,6 +85,7 @@ class Stage:
     queue: FakeJobQueue = field(default_factory=FakeJobQueue)
     tickets: FakeTicketStore = field(default_factory=FakeTicketStore)
     registry: FakeModelRegistry = field(default_factory=FakeModelRegistry)
+    stale_models: FakeStaleModels = field(default_factory=FakeStaleModels)
     popular: FakeHeldPopularFeed = field(default_factory=lambda: FakeHeldPopularFeed(popular_feed_of(101, 102, 103)))
 
     def __post_init__(self) -> None:
@@ -121,7 +123,7 @@ class Stage:
 
     @property
     def find_feed(self) -> FindFeed:
-        return FindFeed(self.cache, self.archive, self.clock)
+        return FindFeed(self.cache, self.archive, self.stale_models, self.clock)
 
     @property
     def get_feed(self) -> GetFeed:

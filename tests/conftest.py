@@ -26,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     sources = sorted((config.rootpath / "core" / "recommender").glob("*.py"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     os.environ.setdefault("NUMBA_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "machine_code" / digest))
+    # Each run would cost ten seconds; those of the tracker itself are tracked all the same.
+    os.environ.setdefault("TRACK_RUNS", "false")
     coverage = config.pluginmanager.getplugin("_cov")
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
         config.option.keyword or config.option.markexpr
@@ -77,6 +79,12 @@ def migrated_template(postgres_server: EmbeddedPostgres) -> Iterator[str]:
 @pytest.fixture
 def migrated_database_url(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
     """A database that has the project's schema and no rows."""
+    yield from _database(postgres_server.url, template=migrated_template)
+
+
+@pytest.fixture
+def another_migrated_database_url(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    """A second one, for what two tables must tell apart."""
     yield from _database(postgres_server.url, template=migrated_template)
 
 

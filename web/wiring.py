@@ -16,6 +16,7 @@ from core.application.recommend_posts import RecommendPosts
 from core.domain.errors import ConfigurationError
 from core.infrastructure.absent_redis import AbsentFeedCache, AbsentFeedSignals, AbsentJobQueue
 from core.infrastructure.held_popular_feed import HeldPopular
+from core.infrastructure.held_stale_models import HeldStaleModels
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
@@ -63,12 +64,16 @@ async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
         queue = await _open_queue(stack, settings)
         popular = await stack.enter_async_context(HeldPopular(_popular_posts(pool, settings)))
         offer_popular = OfferPopular(popular, settings.composition, SystemClock())
-        yield _use_cases(settings, pool, _Redis(cache, signals, queue), offer_popular)
+        registry = _model_registry(pool, settings)
+        stale_models = await stack.enter_async_context(HeldStaleModels(registry, settings.model_poll_seconds))
+        find_feed = FindFeed(cache, PostgresFeedArchive(pool), stale_models, offer_popular.clock)
+        yield _use_cases(settings, pool, _Redis(cache, signals, queue), find_feed, offer_popular)
 
 
-def _use_cases(settings: Settings, pool: Pool, redis: _Redis, offer_popular: OfferPopular) -> UseCases:
+def _use_cases(
+    settings: Settings, pool: Pool, redis: _Redis, find_feed: FindFeed, offer_popular: OfferPopular
+) -> UseCases:
     clock = offer_popular.clock
-    find_feed = FindFeed(redis.cache, PostgresFeedArchive(pool), clock)
     history, tickets = PostgresInteractionHistory(pool), PostgresTicketStore(pool)
     return UseCases(
         recommend_posts=RecommendPosts(

@@ -17,10 +17,10 @@ from core.application.ports.popular_posts import PopularPosts
 from core.application.ports.worker_presence import WorkerPresence
 from core.domain.errors import QueueUnavailable, ThreadsMlError
 from core.domain.job import Queue
+from core.infrastructure.artefact_stores import artefact_store
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.numba_machine_code import warm_kernels
-from core.infrastructure.postgres_artefact_store import PostgresArtefactStore
 from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
@@ -110,7 +110,7 @@ def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
 
 def _recommender(pool: Pool, settings: Settings) -> InMemoryRecommender:
     registry = PostgresModelRegistry(pool, settings.first_model_number, settings.pinned_model_number)
-    artefacts = PostgresArtefactStore(pool, settings.model_path)
+    artefacts = artefact_store(pool, settings.artefact_url, settings.model_path)
     return InMemoryRecommender(registry, artefacts, settings.model_poll_seconds)
 
 

@@ -51,7 +51,7 @@ class DescribeService:
             schema_revision=revision,
             interactions=await self.facts.interactions(),
             serving=await self.registry.serving(),
-            feeds=await self.archive.count(self.clock.now()),
+            feeds=await self.archive.count(self.clock.now(), await self.registry.stale_versions()),
             queues=await self._queues(),
         )
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from core.application.ports.clock import Clock
 from core.application.ports.feed_archive import FeedArchive
 from core.application.ports.feed_cache import FeedCache
+from core.application.ports.stale_models import StaleModels
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable
 from core.domain.feed import Feed, FeedSource
 
@@ -29,21 +30,25 @@ class FindFeed:
 
     cache: FeedCache
     archive: FeedArchive
+    stale_models: StaleModels
     clock: Clock
 
     async def __call__(self, user_id: UUID) -> FoundFeed | None:
         """The feed, or None when the user has none at all."""
         cached = await self._from_cache(user_id)
-        if cached is not None and cached.is_fresh(self.clock.now()):
+        if cached is not None and self._is_fresh(cached):
             return FoundFeed(cached, FeedSource.CACHE)
         archived = await self._from_archive(user_id, instead=cached)
         newest = max((feed for feed in (cached, archived) if feed is not None), key=_order, default=None)
         if newest is None:
             return None
-        if not newest.is_fresh(self.clock.now()):
+        if not self._is_fresh(newest):
             return FoundFeed(newest, FeedSource.STALE)
         await self._refill(newest)
         return FoundFeed(newest, FeedSource.ARCHIVE)
+
+    def _is_fresh(self, feed: Feed) -> bool:
+        return feed.is_fresh(self.clock.now()) and not self.stale_models.includes(feed.model_version)
 
     async def _from_cache(self, user_id: UUID) -> Feed | None:
         try:

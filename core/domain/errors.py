@@ -7,7 +7,9 @@ ThreadsMlError
 ├── NotFound                  nothing is stored under that name
 ├── NotTrainable              the interactions are too few to learn from
 ├── PromotionRefused          another model must stay the champion
+├── PruneRefused              the model's bytes are still needed
 ├── ArtefactRefused           a model file is not what the registry says
+├── StorageFull               the local disk has no room for a model
 └── Unavailable               a server cannot be reached right now
     ├── CacheUnavailable
     ├── ArchiveUnavailable
@@ -49,8 +51,16 @@ class PromotionRefused(ThreadsMlError):
     """The model may not become the champion now; the text says why."""
 
 
+class PruneRefused(ThreadsMlError):
+    """The model's bytes must stay; the text says why."""
+
+
 class ArtefactRefused(ThreadsMlError):
     """A model's bytes are missing or not what the registry says, or hold more than numeric arrays."""
+
+
+class StorageFull(ThreadsMlError):
+    """The local disk has no room for a model's file; what is there stays."""
 
 
 class Unavailable(ThreadsMlError):

@@ -11,13 +11,15 @@ from core.domain.interaction import Interaction
 class History:
     """A user's interactions in one snapshot of the database, oldest first.
 
-    `generation` was drawn from the sequence in that very snapshot; `data_now` is min(now, anyone's newest interaction).
+    `generation` was drawn from the sequence in that very snapshot; `data_now` is min(now, anyone's newest interaction);
+    `epoch` is that of the champion at that moment.
     """
 
     user_id: UUID
     interactions: tuple[Interaction, ...]
     generation: int
     data_now: datetime
+    epoch: int = 0
 
     @property
     def built_up_to(self) -> datetime | None:

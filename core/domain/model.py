@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from core.domain.errors import InvalidInput
+from core.domain.gate import Learned, Verdict
+from core.domain.trial import Trial
 
 _VERSION = re.compile(r"(?:(?P<family>[a-z][a-z0-9_]*)_)?v(?P<number>[1-9][0-9]*)")
 FAMILY = "collaborative_filtering"
@@ -36,7 +38,11 @@ def version_name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """One row of the registry; the artefact's bytes are stored under `sha256`."""
+    """One row of the registry; the artefact's bytes are stored under `sha256`, until `pruned_at` if it has one.
+
+    data_digest: the same for the same interactions; code_revision: of the program that trained it; both and what
+    follows are None in models of before these were kept. withdrawn_at: when a rollback took it back.
+    """
 
     number: int
     algorithm: str
@@ -51,13 +57,26 @@ class ModelRecord:
     data_from: datetime
     data_up_to: datetime
     trained_at: datetime
+    training_seconds: float | None = None
+    data_digest: str | None = None
+    code_revision: str | None = None
+    trial: Trial | None = None
+    verdict: Verdict | None = None
     promoted_at: datetime | None = None
     promoted_by: str | None = None
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
+    pruned_at: datetime | None = None
 
     @property
     def version(self) -> str:
         """The model's full name."""
         return version_name(self.number)
+
+    @property
+    def learned(self) -> Learned:
+        """How much it learned from."""
+        return Learned(self.interaction_count, self.user_count, self.post_count)
 
 
 @dataclass(frozen=True, slots=True)

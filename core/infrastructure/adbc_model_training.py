@@ -1,8 +1,10 @@
 """Training: from the table of interactions to a model file."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from core.application.ports.training import TrainedModel
 from core.domain.errors import ConfigurationError, NotTrainable
 from core.domain.interaction import InteractionWeights
 from core.infrastructure.adbc_interaction_table import InteractionColumns, InteractionSnapshot, interaction_snapshot
+from core.infrastructure.code_revision import code_revision
 from core.infrastructure.gathered_interactions import (
     GatheredInteractions,
     IdentifiedMatrices,
@@ -67,11 +70,12 @@ class AdbcModelTraining:
         return await asyncio.to_thread(self._train)
 
     def _train(self) -> TrainedModel:
+        started = time.monotonic()
         algorithm = self._algorithm_asked_for()
         trained = self._learned(algorithm, self._read(tuple(sorted(algorithm.half_lives_hours))))
         RankingModel.from_arrays(read_model(trained.path, trained.path.stem))
         self._on_phase("verify")
-        return trained
+        return replace(trained, seconds=time.monotonic() - started)
 
     def _algorithm_asked_for(self) -> Algorithm:
         try:
@@ -117,6 +121,9 @@ class AdbcModelTraining:
             post_count=posts,
             data_from=datetime.fromtimestamp(gathered.oldest, UTC),
             data_up_to=datetime.fromtimestamp(gathered.newest, UTC),
+            data_digest=gathered.digest.hexdigest(),
+            code_revision=code_revision(),
+            seconds=0.0,
         )
 
 

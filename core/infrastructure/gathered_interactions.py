@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.infrastructure.adbc_interaction_table import InteractionColumns
+from core.infrastructure.interaction_digest import InteractionDigest
 from core.recommender.algorithm import InteractionMatrices
 from core.recommender.id_dictionary import IdDictionary
 from core.recommender.interaction_matrix import InteractionRows, decayed_weights, matrix_of_parts
@@ -49,7 +50,7 @@ class ModelSize(NamedTuple):
 class GatheredInteractions:
     """All interactions in the order in which they come, in 16 bytes each and 8 more for each further half-life.
 
-    count: interactions; oldest, newest: Unix seconds; users, posts: the ids met.
+    count: interactions; oldest, newest: Unix seconds; users, posts: the ids met; digest: of everything that came.
     """
 
     def __init__(self, weighing: Weighing, data_now: float) -> None:
@@ -59,6 +60,7 @@ class GatheredInteractions:
         self._parts: dict[float, list[InteractionRows]] = {hours: [] for hours in weighing.half_lives_hours}
         self._births = np.full(_FIRST_ROOM, np.inf)
         self.users, self.posts = IdDictionary(), IdDictionary()
+        self.digest = InteractionDigest()
         self.count = 0
         self.oldest, self.newest = np.inf, -np.inf
 
@@ -70,6 +72,7 @@ class GatheredInteractions:
         for half_life_hours, parts in self._parts.items():
             parts.append(_that_count(users, posts, decayed_weights(weights, ages_hours, half_life_hours)))
         self._note_births(posts, columns.times)
+        self.digest.add(columns)
         self.count += len(columns.times)
         self.oldest = min(self.oldest, columns.times.min(initial=np.inf))
         self.newest = max(self.newest, columns.times.max(initial=-np.inf))

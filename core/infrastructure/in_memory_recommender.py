@@ -8,13 +8,17 @@ import structlog
 
 from core.application.ports.artefact_store import ArtefactStore
 from core.application.ports.model_registry import ModelRegistry
-from core.domain.errors import ArtefactRefused, ThreadsMlError
+from core.domain.errors import ArtefactRefused, StorageFull, ThreadsMlError
 from core.domain.history import History
 from core.domain.model import ModelRecord, Serving
 from core.domain.ranking import Ranking
 from core.infrastructure.joblib_model_file import read_model
 from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.task_ending import end_task
+
+# Long enough to load what lies on the local disk; a job that waited for a download would outlast its caller.
+CATCH_UP_SECONDS = 0.5
+TRY_REFUSED_AGAIN_SECONDS = 30.0
 
 
 class _Loaded(NamedTuple):
@@ -34,7 +38,10 @@ class InMemoryRecommender:
         self._poll_seconds = poll_seconds
         self._loaded = _Loaded(None, None, 0)
         self._refused: str | None = None
+        self._try_again_at = 0.0
+        self._following = asyncio.Lock()
         self._polling: asyncio.Task[None] | None = None
+        self._catching_up: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.follow_registry()
@@ -44,8 +51,9 @@ class InMemoryRecommender:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._polling is not None:
-            await end_task(self._polling)
+        for task in (self._polling, self._catching_up):
+            if task is not None:
+                await end_task(task)
 
     @property
     def loaded_version(self) -> str | None:
@@ -53,7 +61,12 @@ class InMemoryRecommender:
         return self._loaded.version
 
     async def rank(self, history: History, limit: int) -> Ranking:
-        """Rank with the model that is loaded at this moment, in a thread: the event loop stays free."""
+        """Rank with the model that is loaded at this moment, in a thread: the event loop stays free.
+
+        A history that was read after another promotion waits a little for the model that serves since.
+        """
+        if history.epoch > self._loaded.epoch:
+            await self._catch_up()
         loaded = self._loaded
         if loaded.model is None:
             return Ranking(epoch=loaded.epoch)
@@ -62,21 +75,31 @@ class InMemoryRecommender:
 
     async def follow_registry(self) -> None:
         """Load what the registry says should serve, unless it does already. Raises ArchiveUnavailable."""
-        serving = await self._registry.serving()
-        if serving.model is None or (serving.model.version, serving.epoch) == (
-            self._loaded.version,
-            self._loaded.epoch,
-        ):
+        async with self._following:
+            await self._follow(await self._registry.serving())
+
+    async def _follow(self, serving: Serving) -> None:
+        here = self._loaded.version, self._loaded.epoch
+        if serving.model is None or here == (serving.model.version, serving.epoch):
+            return
+        if self._was_just_refused(serving.model):
+            self._loaded = self._loaded._replace(epoch=serving.epoch)
             return
         try:
             self._loaded = await self._load(serving.model, serving)
-        except ArtefactRefused as error:
+        except (ArtefactRefused, StorageFull) as error:
             # The epoch is followed all the same: feeds of an older one would lose to what is stored.
             self._loaded = self._loaded._replace(epoch=serving.epoch)
             self._refuse(serving.model.version, error)
         else:
             self._refused = None
             structlog.get_logger().info("model_loaded", model_version=serving.model.version, epoch=serving.epoch)
+
+    async def _catch_up(self) -> None:
+        """All jobs wait for one loading, which goes on where their time is over."""
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = asyncio.create_task(self._followed())
+        await asyncio.wait([self._catching_up], timeout=CATCH_UP_SECONDS)
 
     async def _load(self, record: ModelRecord, serving: Serving) -> _Loaded:
         if record.version == self._loaded.version:
@@ -85,17 +108,26 @@ class InMemoryRecommender:
         arrays = await asyncio.to_thread(read_model, path, record.sha256)
         return _Loaded(RankingModel.from_arrays(arrays), record.version, serving.epoch)
 
-    def _refuse(self, version: str, error: ArtefactRefused) -> None:
+    def _was_just_refused(self, record: ModelRecord) -> bool:
+        """Its bytes need not be fetched again and again; somebody may mend them, though, or make room."""
+        return record.version == self._refused and asyncio.get_running_loop().time() < self._try_again_at
+
+    def _refuse(self, version: str, error: ThreadsMlError) -> None:
         if self._refused != version:
             structlog.get_logger().error("model_refused", model_version=version, reason=str(error))
         self._refused = version
+        self._try_again_at = asyncio.get_running_loop().time() + TRY_REFUSED_AGAIN_SECONDS
 
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(self._poll_seconds)
-            try:
-                await self.follow_registry()
-            except ThreadsMlError as error:
-                structlog.get_logger().warning("registry_not_read", error=str(error))
-            except Exception:  # whatever it was, the next champion must not be missed
-                structlog.get_logger().exception("registry_not_read")
+            await self._followed()
+
+    async def _followed(self) -> None:
+        """Whatever goes wrong, the next champion must not be missed."""
+        try:
+            await self.follow_registry()
+        except ThreadsMlError as error:
+            structlog.get_logger().warning("registry_not_read", error=str(error))
+        except Exception:
+            structlog.get_logger().exception("registry_not_read")

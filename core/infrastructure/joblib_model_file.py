@@ -14,9 +14,9 @@ import numpy as np
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 from numpy.typing import NDArray
 
-from core.domain.errors import ArtefactRefused, ConfigurationError
+from core.domain.errors import ArtefactRefused
+from core.infrastructure.artefact_cache import PARTIAL, cannot_keep
 
-PARTIAL = ".partial-"
 ABANDONED_AFTER_SECONDS = 3600
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -75,7 +75,7 @@ def write_model(folder: Path, arrays: Arrays) -> Path:
     """Write a new file in the folder, whole or not at all, named by its sha256; the same arrays give the same bytes.
 
     It is not forced to the disk: after a power failure `read_model` refuses what did not get there. Raises
-    ConfigurationError where the folder cannot be written.
+    StorageFull, and ConfigurationError where the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def write_model(folder: Path, arrays: Arrays) -> Path:
             finally:
                 Path(file.name).unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"models cannot be kept in MODEL_PATH={folder}: {error}") from error
+        raise cannot_keep(folder, error) from error
 
 
 def read_model(path: Path, sha256: str) -> dict[str, NDArray[Any]]:

@@ -1,15 +1,16 @@
 """Feeds in Postgres, one row a user."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from core.application.ports.feed_archive import FeedCounts
 from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
-from core.infrastructure.postgres_pool import Pool, borrowed
+from core.infrastructure.postgres_pool import Pool, borrowed, transaction
 
 COUNT_TIMEOUT_SECONDS = 30.0
+BATCH = 1000
 
 # A reason is stored as its place here: append only.
 _REASONS = (Reason.COLLABORATIVE_FILTERING, Reason.POPULAR)
@@ -31,8 +32,10 @@ _PUT = """
     returning true
 """
 _COUNT = """
-    select count(*) filter (where expires_at > $1) as fresh, count(*) filter (where expires_at <= $1) as stale from feed
+    select count(*) filter (where fresh) as fresh, count(*) filter (where not fresh) as stale
+    from (select expires_at > $1 and model_version <> all($2::text[]) as fresh from feed) as feeds
 """
+_USERS_OF = "select user_id from feed where model_version = $1 order by built_up_to desc nulls last, user_id"
 _COUNT_BUILT = "select count(*) from feed where generation > $1 and user_id = any($2::uuid[])"
 # Before the first draw a sequence's last_value is what it will give next.
 _NEWEST = "select case when is_called then last_value else 0 end from feed_generation"
@@ -55,11 +58,18 @@ class PostgresFeedArchive:
         async with borrowed(self._pool) as connection:
             return bool(await connection.fetchval(_PUT, *_columns_of(feed)))
 
-    async def count(self, now: datetime) -> FeedCounts:
+    async def count(self, now: datetime, stale_versions: frozenset[str] = frozenset()) -> FeedCounts:
         """Fresh and stale feeds."""
         async with borrowed(self._pool) as connection:
-            row = await connection.fetchrow(_COUNT, now, timeout=COUNT_TIMEOUT_SECONDS)
+            row = await connection.fetchrow(_COUNT, now, list(stale_versions), timeout=COUNT_TIMEOUT_SECONDS)
         return FeedCounts(row["fresh"], row["stale"])
+
+    async def users_of(self, model_version: str) -> AsyncIterator[Sequence[UUID]]:
+        """A thousand at a time, by a server-side cursor; the connection is held until the last."""
+        async with transaction(self._pool) as connection:
+            cursor = await connection.cursor(_USERS_OF, model_version, timeout=COUNT_TIMEOUT_SECONDS)
+            while rows := await cursor.fetch(BATCH, timeout=COUNT_TIMEOUT_SECONDS):
+                yield [row["user_id"] for row in rows]
 
     async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:
         """How many of the users have a feed of a higher generation."""

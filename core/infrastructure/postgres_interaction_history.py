@@ -24,7 +24,7 @@ _READ = """
         from user_interaction
         where user_id = $1 and interaction_type = any($2) and post_id is not null and created_at is not null
     )
-    select nextval('feed_generation') as generation,
+    select nextval('feed_generation') as generation, (select epoch from serving) as epoch,
         least(now(), (select max(created_at)::timestamptz from user_interaction)) as data_now,
         array(select post_id from history order by place) as post_ids,
         array(select interaction_type::text from history order by place) as types,
@@ -55,6 +55,7 @@ class PostgresInteractionHistory:
             ),
             generation=row["generation"],
             data_now=row["data_now"],
+            epoch=row["epoch"],
         )
 
 

@@ -151,7 +151,11 @@ def _raw(keys: NDArray[np.bytes_]) -> NDArray[np.uint8]:
 
 def _rows_of(keys: NDArray[np.bytes_], ids: Sequence[UUID]) -> NDArray[np.int64]:
     """The place of each id among the sorted keys, -1 for those that are not there."""
-    wanted = np.array([one.bytes for one in ids], dtype="S16")
+    return rows_of_keys(keys, np.array([one.bytes for one in ids], dtype="S16"))
+
+
+def rows_of_keys(keys: NDArray[np.bytes_], wanted: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """(n,): the place of each wanted key among the ascending keys, -1 for those that are not there."""
     if not len(keys):
         return np.full(len(wanted), -1, dtype=np.int64)
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

@@ -33,6 +33,11 @@ class FakeArtefactStore:
         path.write_bytes(content)
         return path
 
+    async def remove(self, sha256: str) -> None:
+        self._answer()
+        self.contents.pop(sha256, None)
+        (self.folder / f"{sha256}.joblib").unlink(missing_ok=True)
+
     def _answer(self) -> None:
         if self.unavailable:
             raise ArchiveUnavailable("Postgres does not answer: it is a fake")

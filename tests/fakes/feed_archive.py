@@ -1,8 +1,8 @@
 """Stored feeds in a dict."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from core.application.ports.feed_archive import FeedCounts
@@ -36,10 +36,17 @@ class FakeFeedArchive:
         self.generation = max(self.generation, feed.order.generation)
         return True
 
-    async def count(self, now: datetime) -> FeedCounts:
+    async def count(self, now: datetime, stale_versions: frozenset[str] = frozenset()) -> FeedCounts:
         self._answer()
-        fresh = sum(feed.is_fresh(now) for feed in self.feeds.values())
+        fresh = sum(feed.is_fresh(now) and feed.model_version not in stale_versions for feed in self.feeds.values())
         return FeedCounts(fresh, len(self.feeds) - fresh)
+
+    async def users_of(self, model_version: str) -> AsyncIterator[Sequence[UUID]]:
+        self._answer()
+        feeds = [feed for feed in self.feeds.values() if feed.model_version == model_version]
+        never = datetime.min.replace(tzinfo=UTC)
+        for feed in sorted(feeds, key=lambda feed: feed.built_up_to or never, reverse=True):
+            yield [feed.user_id]
 
     async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:
         self._answer()

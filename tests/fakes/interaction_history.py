@@ -17,6 +17,7 @@ class FakeInteractionHistory:
     interactions: list[Interaction] = field(default_factory=list)
     clock: Clock = field(default_factory=FakeClock)
     generation: int = 0
+    epoch: int = 0
     unavailable: bool = False
 
     async def count_posts(self, user_id: UUID, at_most: int) -> int:
@@ -33,6 +34,7 @@ class FakeInteractionHistory:
             interactions=tuple(sorted(own, key=lambda act: act.created_at)),
             generation=self.generation,
             data_now=min(self.clock.now(), newest),
+            epoch=self.epoch,
         )
 
     def _answer(self) -> None:

@@ -34,4 +34,7 @@ class FakeModelTraining:
             post_count=4,
             data_from=moment,
             data_up_to=moment,
+            data_digest="0" * 32,
+            code_revision="1f3c0de",
+            seconds=1.5,
         )

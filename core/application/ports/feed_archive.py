@@ -1,6 +1,6 @@
 """The lasting copy of feeds."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -28,8 +28,12 @@ class FeedArchive(Protocol):
         """Store the feed; False if a newer one stays. The external ids are not written: they are known already."""
         ...
 
-    async def count(self, now: datetime) -> FeedCounts:
-        """How many stored feeds are fresh and stale at this moment."""
+    async def count(self, now: datetime, stale_versions: frozenset[str] = frozenset()) -> FeedCounts:
+        """How many stored feeds are fresh and stale at this moment; those of the named models are stale."""
+        ...
+
+    def users_of(self, model_version: str) -> AsyncIterator[Sequence[UUID]]:
+        """Whose feeds that model made, in batches, those who acted last first."""
         ...
 
     async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:

@@ -9,7 +9,11 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model just written to a local file, and what it was learned from."""
+    """A model just written to a local file, and what it was learned from.
+
+    data_digest: the same for the same interactions, in whatever order; code_revision: of the program; seconds: how long
+    it took.
+    """
 
     path: Path
     algorithm: str
@@ -20,6 +24,9 @@ class TrainedModel:
     post_count: int
     data_from: datetime
     data_up_to: datetime
+    data_digest: str
+    code_revision: str
+    seconds: float
 
 
 class ModelTraining(Protocol):

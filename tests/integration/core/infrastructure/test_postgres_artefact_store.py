@@ -1,19 +1,18 @@
-"""The bytes of models, fake and real."""
+"""The bytes of models in Postgres."""
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
-from core.application.ports.artefact_store import ArtefactStore
 from core.domain.errors import ArchiveUnavailable, ArtefactRefused, ConfigurationError
 from core.infrastructure import postgres_artefact_store
+from core.infrastructure.artefact_cache import KEPT_FILES
 from core.infrastructure.postgres_artefact_store import PostgresArtefactStore
 from core.infrastructure.postgres_pool import Pool, open_pool
-from tests.fakes.artefact_store import FakeArtefactStore
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -22,15 +21,6 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @pytest.fixture(autouse=True)
 def _several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_artefact_store, "CHUNK_BYTES", 1000)
-
-
-@pytest.fixture
-async def store(url: str | None, tmp_path: Path) -> AsyncIterator[ArtefactStore]:
-    if url is None:
-        yield FakeArtefactStore(tmp_path / "cache")
-        return
-    async with open_pool(url) as pool:
-        yield PostgresArtefactStore(pool, tmp_path / "cache")
 
 
 @pytest.fixture
@@ -44,36 +34,6 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "trained.joblib"
     path.write_bytes(CONTENT)
     return path
-
-
-async def test_what_was_put_can_be_fetched_by_its_content(store: ArtefactStore, model: Path) -> None:
-    assert await store.put(model) == (SHA256, len(CONTENT))
-
-    assert (await store.fetch(SHA256)).read_bytes() == CONTENT
-
-
-async def test_putting_again_changes_nothing(store: ArtefactStore, model: Path) -> None:
-    await store.put(model)
-
-    assert await store.put(model) == (SHA256, len(CONTENT))
-
-    assert (await store.fetch(SHA256)).read_bytes() == CONTENT
-
-
-async def test_bytes_that_nobody_put_are_refused(store: ArtefactStore) -> None:
-    with pytest.raises(ArtefactRefused, match=SHA256[:12]):
-        await store.fetch(SHA256)
-
-
-async def test_a_damaged_local_copy_is_replaced_and_told(store: ArtefactStore, model: Path, url: str | None) -> None:
-    await store.put(model)
-    local = await store.fetch(SHA256)
-    local.write_bytes(CONTENT[:-1] + b"x")
-
-    with capture_logs() as logs:
-        assert (await store.fetch(SHA256)).read_bytes() == CONTENT
-
-    assert [line["event"] for line in logs] == ([] if url is None else ["model_file_damaged"])
 
 
 async def test_damaged_stored_bytes_are_refused_and_leave_nothing_behind(
@@ -113,7 +73,7 @@ async def test_the_same_bytes_put_by_two_at_once_are_stored_once(pool: Pool, mod
 async def test_a_file_that_changes_while_it_is_put_is_not_stored(
     pool: Pool, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_artefact_store, "_identity_of", lambda path: ("ab" * 32, len(CONTENT)))
+    monkeypatch.setattr(postgres_artefact_store, "identity_of", lambda path: ("ab" * 32, len(CONTENT)))
 
     with pytest.raises(ArtefactRefused, match="changed while it was stored"):
         await PostgresArtefactStore(pool, tmp_path / "cache").put(model)
@@ -147,3 +107,20 @@ async def test_a_folder_that_cannot_be_written_is_named(pool: Pool, model: Path,
 
     with pytest.raises(ConfigurationError, match="MODEL_PATH"):
         await store.fetch(SHA256)
+
+
+async def test_of_many_models_only_those_used_last_stay_on_the_local_disk(pool: Pool, tmp_path: Path) -> None:
+    store = PostgresArtefactStore(pool, tmp_path / "cache")
+    digests = []
+    for number in range(KEPT_FILES):
+        (tmp_path / "model").write_bytes(bytes([number]))
+        digests.append((await store.put(tmp_path / "model"))[0])
+        os.utime(await store.fetch(digests[-1]), (number, number))
+    await store.fetch(digests[0])
+    (tmp_path / "model").write_bytes(CONTENT)
+    await store.put(tmp_path / "model")
+
+    await store.fetch(SHA256)
+
+    kept = {path.stem for path in (tmp_path / "cache").iterdir()}
+    assert kept == {SHA256, *digests} - {digests[1]}

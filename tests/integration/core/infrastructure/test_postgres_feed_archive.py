@@ -93,6 +93,25 @@ async def test_fresh_and_stale_feeds_are_counted(archive: FeedArchive) -> None:
     assert await archive.count(NOW) == FeedCounts(fresh=1, stale=2)
 
 
+async def test_feeds_of_the_models_named_are_stale_before_they_expire(archive: FeedArchive) -> None:
+    await archive.put(FEED)
+    await archive.put(replace(FEED, user_id=user(2), model_version="collaborative_filtering_v9"))
+
+    assert await archive.count(NOW, frozenset({"collaborative_filtering_v9"})) == FeedCounts(fresh=1, stale=1)
+
+
+async def test_users_of_a_model_come_with_those_first_who_acted_last(archive: FeedArchive) -> None:
+    for number, hours in ((1, 3), (2, 1), (3, 2)):
+        feed = replace(FEED, user_id=user(number), built_up_to=NOW - timedelta(hours=hours))
+        await archive.put(feed)
+    await archive.put(replace(FEED, user_id=user(4), built_up_to=None))
+    await archive.put(replace(FEED, user_id=user(5), model_version="collaborative_filtering_v9"))
+
+    batches = [batch async for batch in archive.users_of(FEED.model_version)]
+
+    assert [one for batch in batches for one in batch] == [user(2), user(3), user(1), user(4)]
+
+
 async def test_only_the_users_asked_for_with_a_newer_feed_are_counted(archive: FeedArchive) -> None:
     for number, generation in ((1, 5), (2, 6), (3, 7)):
         await archive.put(replace(FEED, user_id=user(number), order=FeedOrder(1, generation)))

@@ -98,3 +98,14 @@ async def test_when_nobody_can_tell_whether_there_is_a_feed_it_says_so(redis_too
 
     with pytest.raises(ArchiveUnavailable):
         await stage.find_feed(ANNA)
+
+
+async def test_a_feed_of_a_withdrawn_model_is_stale_before_it_expires() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of())
+    stage.stale_models.versions.add(feed_of().model_version)
+
+    found = await stage.find_feed(ANNA)
+
+    assert found is not None
+    assert (found.feed, found.source, found.is_fresh) == (feed_of(), FeedSource.STALE, False)

@@ -1,14 +1,17 @@
 """One model at a time, exchanged whole."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import structlog
 
 from core.application.ports.training import TrainedModel
-from core.domain.errors import ArchiveUnavailable
+from core.domain.errors import ArchiveUnavailable, StorageFull
+from core.domain.gate import BYPASSED
 from core.domain.model import ModelRecord
+from core.infrastructure import in_memory_recommender
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.joblib_model_file import write_model
 from tests.fakes.artefact_store import FakeArtefactStore
@@ -29,8 +32,8 @@ async def promote(registry: FakeModelRegistry, artefacts: FakeArtefactStore, pat
     """Store the file, register it and let it serve."""
     sha256, size_bytes = await artefacts.put(path)
     trained: TrainedModel = await FakeModelTraining(path.parent).train()
-    record = await registry.register(trained, sha256, size_bytes)
-    await registry.promote(record.number, "anna")
+    record = await registry.register(trained, sha256, size_bytes, None, BYPASSED)
+    await registry.promote(record.number, "anna", registry.epoch)
     return record
 
 
@@ -73,6 +76,36 @@ async def test_a_promotion_is_followed_without_a_restart(tmp_path: Path, artefac
     assert (ranking.model_version, ranking.epoch) == ("collaborative_filtering_v2", 2)
 
 
+async def test_a_history_read_after_a_promotion_is_ranked_by_the_model_that_serves_since(
+    tmp_path: Path, artefacts: FakeArtefactStore
+) -> None:
+    registry = FakeModelRegistry()
+    path = write_model(tmp_path, MODEL.to_arrays())
+    await promote(registry, artefacts, path)
+
+    async with InMemoryRecommender(registry, artefacts, poll_seconds=3600) as recommender:
+        await promote(registry, artefacts, path)
+        rankings = await asyncio.gather(*[recommender.rank(replace(ASKING, epoch=2), 10) for _ in range(3)])
+
+    assert {(ranking.model_version, ranking.epoch) for ranking in rankings} == {("collaborative_filtering_v2", 2)}
+
+
+async def test_while_the_next_model_cannot_be_had_in_time_the_old_one_ranks(
+    tmp_path: Path, artefacts: FakeArtefactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = FakeModelRegistry()
+    path = write_model(tmp_path, MODEL.to_arrays())
+    await promote(registry, artefacts, path)
+    monkeypatch.setattr(in_memory_recommender, "CATCH_UP_SECONDS", 0.01)
+
+    async with InMemoryRecommender(registry, artefacts, poll_seconds=3600) as recommender:
+        await promote(registry, artefacts, path)
+        monkeypatch.setattr(registry, "serving", asyncio.Event().wait)
+        ranking = await recommender.rank(replace(ASKING, epoch=2), 10)
+
+    assert (ranking.model_version, ranking.epoch) == ("collaborative_filtering_v1", 1)
+
+
 async def test_a_refused_model_leaves_the_old_one_and_is_logged_once(
     tmp_path: Path, artefacts: FakeArtefactStore
 ) -> None:
@@ -89,6 +122,45 @@ async def test_a_refused_model_leaves_the_old_one_and_is_logged_once(
         ranking = await recommender.rank(ASKING, 10)
 
     assert (ranking.model_version, ranking.epoch) == ("collaborative_filtering_v1", 2)
+    assert [log["event"] for log in logs] == ["model_refused"]
+
+
+async def test_a_refused_model_is_tried_again_only_after_a_while_and_serves_once_it_is_mended(
+    tmp_path: Path, artefacts: FakeArtefactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = FakeModelRegistry()
+    path = write_model(tmp_path, MODEL.to_arrays())
+    record = await promote(registry, artefacts, path)
+    content = artefacts.contents.pop(record.sha256)
+
+    async with InMemoryRecommender(registry, artefacts, poll_seconds=3600) as recommender:
+        artefacts.contents[record.sha256] = content
+        await recommender.follow_registry()
+        assert recommender.loaded_version is None
+        monkeypatch.setattr(recommender, "_try_again_at", 0.0)
+        await recommender.follow_registry()
+
+    assert recommender.loaded_version == record.version
+
+
+async def test_without_room_for_the_next_model_the_old_one_goes_on(
+    tmp_path: Path, artefacts: FakeArtefactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_room(sha256: str) -> Path:
+        raise StorageFull(f"there is no room for {sha256}")
+
+    registry = FakeModelRegistry()
+    path = write_model(tmp_path, MODEL.to_arrays())
+    await promote(registry, artefacts, path)
+
+    async with InMemoryRecommender(registry, artefacts, poll_seconds=3600) as recommender:
+        monkeypatch.setattr(artefacts, "fetch", no_room)
+        await promote(registry, artefacts, path)
+        with structlog.testing.capture_logs() as logs:
+            await recommender.follow_registry()
+            await recommender.follow_registry()
+
+    assert recommender.loaded_version == "collaborative_filtering_v1"
     assert [log["event"] for log in logs] == ["model_refused"]
 
 

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import pytest
 
-from core.domain.errors import ArtefactRefused, ConfigurationError
+from core.domain.errors import ArtefactRefused, ConfigurationError, StorageFull
 from core.infrastructure.joblib_model_file import read_model, write_model
 
 ARRAYS = {"weights": np.arange(1000, dtype=np.float32), "keys": np.arange(32, dtype=np.uint8).reshape(2, 16)}
@@ -76,7 +76,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_finished(tmp_path: Path, mo
 
     monkeypatch.setattr(joblib, "dump", fill_disk)
 
-    with pytest.raises(ConfigurationError, match="No space left"):
+    with pytest.raises(StorageFull, match="No space left"):
         write_model(tmp_path, ARRAYS)
 
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,50 @@
+"""Remove the bytes of models that nobody needs any more; their rows tell of them for good."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.application.ports.artefact_store import ArtefactStore
+from core.application.ports.model_registry import ModelRegistry
+from core.domain.errors import NotFound, PruneRefused
+from core.domain.model import ModelRecord, ModelStatus, version_name
+
+
+@dataclass(frozen=True, slots=True)
+class PruneModels:
+    """The row is marked before the bytes go: what is marked can be removed again, what is not still serves."""
+
+    registry: ModelRegistry
+    artefacts: ArtefactStore
+
+    async def all_but(self, keep: int) -> Sequence[ModelRecord]:
+        """Keep the newest so many, the champion and the one that a rollback would go back to; gives the others."""
+        records = await self.registry.all()
+        needed = {record.number for record in records[:keep]} | _serving_or_next(records)
+        return await self._pruned([record for record in records if record.number not in needed])
+
+    async def only(self, numbers: Sequence[int]) -> Sequence[ModelRecord]:
+        """Raises NotFound, and PruneRefused for the champion; nothing is removed then."""
+        records = {record.number: record for record in await self.registry.all()}
+        for number in numbers:
+            if number not in records:
+                raise NotFound(f"there is no model {version_name(number)}")
+            if records[number].status is ModelStatus.CHAMPION:
+                raise PruneRefused(f"{version_name(number)} is the champion: promote another model first")
+        return await self._pruned([records[number] for number in numbers])
+
+    async def _pruned(self, records: Sequence[ModelRecord]) -> Sequence[ModelRecord]:
+        there = [record for record in records if record.pruned_at is None]
+        for record in there:
+            await self.registry.mark_pruned(record.number)
+        still_named = {record.sha256 for record in await self.registry.all() if record.pruned_at is None}
+        for record in records:
+            if record.sha256 not in still_named:
+                await self.artefacts.remove(record.sha256)
+        return there
+
+
+def _serving_or_next(records: Sequence[ModelRecord]) -> set[int]:
+    champion = {record.number for record in records if record.status is ModelStatus.CHAMPION}
+    served = [record for record in records if record.status is ModelStatus.RETIRED and record.withdrawn_at is None]
+    latest = max(served, key=lambda record: (record.promoted_at is not None, record.promoted_at), default=None)
+    return champion | ({latest.number} if latest is not None else set())

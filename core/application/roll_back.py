@@ -1,0 +1,53 @@
+"""Take the champion back: the model before it serves again, and feeds of the withdrawn one are made anew."""
+
+from dataclasses import dataclass
+
+from core.application.ports.feed_archive import FeedArchive
+from core.application.ports.job_queue import JobQueue
+from core.application.ports.model_registry import ModelRegistry
+from core.domain.errors import PromotionRefused, QueueUnavailable
+from core.domain.job import GenerateMessage
+from core.domain.model import ModelRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Which model was withdrawn, which serves in its place, and how many feeds were asked for anew.
+
+    enqueued: None where the queue is away: then feeds are renewed as they are asked for.
+    """
+
+    withdrawn: ModelRecord
+    serving: ModelRecord
+    epoch: int
+    enqueued: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """Nothing needs the queue but the haste: a withdrawn model's feed is stale wherever it is met."""
+
+    registry: ModelRegistry
+    archive: FeedArchive
+    queue: JobQueue
+
+    async def __call__(self, by: str, request_id: str) -> Rollback:
+        """Raises PromotionRefused where there is no model to go back to, under a pin, and after another change."""
+        seen = await self.registry.serving()
+        if seen.model is None:
+            raise PromotionRefused("no model serves: there is nothing to take back")
+        serving = await self.registry.roll_back(by, seen.epoch)
+        if serving.model is None:
+            raise PromotionRefused("the registry has lost the model to go back to")
+        return Rollback(seen.model, serving.model, serving.epoch, await self._enqueued(seen.model.version, request_id))
+
+    async def _enqueued(self, model_version: str, request_id: str) -> int | None:
+        """The most lately active users come first."""
+        count = 0
+        try:
+            async for user_ids in self.archive.users_of(model_version):
+                await self.queue.submit_bulk([GenerateMessage(user_id, request_id) for user_id in user_ids])
+                count += len(user_ids)
+        except QueueUnavailable:
+            return None
+        return count

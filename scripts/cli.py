@@ -15,6 +15,7 @@ COMMANDS = {
     "models": "scripts.models",
     "enqueue": "scripts.enqueue_active_users",
     "status": "scripts.status",
+    "why": "scripts.why",
     "evaluate": "scripts.evaluate",
     "tune": "scripts.tune",
     "bench": "scripts.bench.cli",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -22,6 +22,13 @@ _CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
 RankedIds = tuple[tuple[UUID, float], ...]
 """Posts with raw scores, the best first."""
+
+
+class Query(NamedTuple):
+    """One history as rows: weights, CSR (1, posts); own_row: the user's in the model, -1 for none."""
+
+    weights: csr_array
+    own_row: int
 
 
 def type_weights(weights: InteractionWeights) -> NDArray[np.float64]:
@@ -66,6 +73,27 @@ class RankingModel:
         ranked = self.algorithm.recommend(queries, own_rows, seen, limit, threads)
         return [self._identified(found, scores) for found, scores in zip(*ranked, strict=True)]
 
+    def query_of(self, history: History) -> Query:
+        """The history as the algorithm is asked with it."""
+        rows = _rows_of(self.post_keys, [act.post_id for act in history.interactions])
+        known = rows >= 0
+        weights = self._weights_of([history])[known]
+        row_of_each = np.zeros(int(known.sum()), dtype=np.int64)
+        matrix = user_item_matrix(row_of_each, rows[known], weights, (1, len(self.post_keys)))
+        return Query(matrix, int(_rows_of(self.user_keys, [history.user_id])[0]))
+
+    def post_row(self, post_id: UUID) -> int:
+        """The post's column, -1 for one that the model has never met."""
+        return int(_rows_of(self.post_keys, [post_id])[0])
+
+    def user_ids(self, rows: NDArray[np.integer[Any]]) -> list[UUID]:
+        """Of these rows."""
+        return _ids(self.user_keys, rows)
+
+    def post_ids(self, rows: NDArray[np.integer[Any]]) -> list[UUID]:
+        """Of these columns."""
+        return _ids(self.post_keys, rows)
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything the model is, as numeric arrays by name."""
         return {
@@ -99,8 +127,11 @@ class RankingModel:
 
     def _identified(self, rows: NDArray[np.int32], scores: NDArray[np.float32]) -> RankedIds:
         found = rows[rows >= 0]
-        ids = (UUID(bytes=bytes(key)) for key in _raw(self.post_keys[found]))
-        return tuple(zip(ids, scores[: len(found)].tolist(), strict=True))
+        return tuple(zip(self.post_ids(found), scores[: len(found)].tolist(), strict=True))
+
+
+def _ids(keys: NDArray[np.bytes_], rows: NDArray[np.integer[Any]]) -> list[UUID]:
+    return [UUID(bytes=bytes(key)) for key in _raw(keys[rows])]
 
 
 def _algorithm(arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Algorithm:

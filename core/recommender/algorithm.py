@@ -20,6 +20,25 @@ class RankedPosts(NamedTuple):
     scores: NDArray[np.float32]
 
 
+class Contributions(NamedTuple):
+    """What one post's score for one query is made of: Σ strengths · votes, the order being of no meaning.
+
+    of_users: whether rows are users, who vote for the post, or posts of the query, to which it is linked; rows: (c,),
+    int64; strengths: (c,), float64, how similar the query is to each user, or what each post weighs in it; votes: (c,),
+    float64, what each user's interactions say for the post, or how strong the link is, negative ones included.
+    """
+
+    of_users: bool
+    rows: NDArray[np.int64]
+    strengths: NDArray[np.float64]
+    votes: NDArray[np.float64]
+
+    @property
+    def parts(self) -> NDArray[np.float64]:
+        """(c,): what each adds to the score."""
+        return self.strengths * self.votes
+
+
 @dataclass(frozen=True, slots=True)
 class InteractionMatrices:
     """The same interactions as user-item matrices of saturated weights, one under each half-life an algorithm wants.
@@ -88,6 +107,13 @@ class Algorithm(Protocol):
         queries: CSR (q, posts), weights of each user's live history; own_rows: (q,), the user's row in the model or -1;
         seen: CSR (q, posts) whose entries, whatever their values, are the posts that must not be recommended. Raises
         ValueError for arguments that do not fit the model.
+        """
+        ...
+
+    def contributions(self, query: csr_array, own_row: int, post: int) -> Contributions:
+        """What the score of a post is made of that `recommend` gives for this query, had it not been seen.
+
+        query: CSR (1, posts); own_row: as above; post: a column. For a person's question, not for the hot path.
         """
         ...
 

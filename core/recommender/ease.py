@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import csr_array
 
-from core.recommender.algorithm import InteractionMatrices, RankedPosts
+from core.recommender.algorithm import Contributions, InteractionMatrices, RankedPosts
 from core.recommender.inverted_index import checked_matrix
+from core.recommender.linked_posts import contributions_of_posts
 from core.recommender.neighbours import in_threads
 from core.recommender.parameters import Parameterised, Real, check_parameters, hours
 from core.recommender.ranking import checked_seen
@@ -92,6 +93,10 @@ class EASE(Parameterised):
 
         in_threads(recommend_some, count, threads)
         return RankedPosts(rows, scores)
+
+    def contributions(self, query: csr_array, own_row: int, post: int) -> Contributions:  # noqa: ARG002 - as above
+        """The posts of the query that tell something of the post; see Algorithm."""
+        return contributions_of_posts(query, self.weights_[:, post])
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, as numeric arrays by name."""

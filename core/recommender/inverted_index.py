@@ -30,6 +30,13 @@ class SparseRows(NamedTuple):
     columns: NDArray[np.int32]
     values: NDArray[np.float32]
 
+    def column(self, number: int) -> NDArray[np.float64]:
+        """(rows,): the values of one column, 0 where a row has none; looks at every entry."""
+        places = np.flatnonzero(self.columns == number)
+        values = np.zeros(len(self.starts) - 1)
+        values[np.searchsorted(self.starts, places, side="right") - 1] = self.values[places]
+        return values
+
 
 class InvertedIndex(NamedTuple):
     """The entries of column c in block b are those from starts[c * blocks + b] up to the next start.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from core.recommender.algorithm import RankedPosts
+from core.recommender.algorithm import Contributions, RankedPosts
 from core.recommender.inverted_index import SparseRows, check_rows
 from core.recommender.parameters import Parameterised, check_parameters
 from core.recommender.ranking import ranked_products
@@ -38,6 +38,10 @@ class LinkedPosts(Parameterised):
         """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
         return ranked_products(queries, self.links_, seen, limit, threads)
 
+    def contributions(self, query: csr_array, own_row: int, post: int) -> Contributions:  # noqa: ARG002 - as above
+        """The posts of the query that are linked to the post; see Algorithm."""
+        return contributions_of_posts(query, self.links_.column(post))
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, as numeric arrays by name."""
         return dict(self.links_._asdict())
@@ -48,3 +52,11 @@ class LinkedPosts(Parameterised):
         self.links_ = SparseRows(*(arrays[name] for name in SparseRows._fields))
         check_rows(self.links_, posts, posts)
         return self
+
+
+def contributions_of_posts(query: csr_array, links: NDArray[Any]) -> Contributions:
+    """Of the query's posts, each with what it weighs and how it is linked. links: (posts,), 0 for none."""
+    linked = links[query.indices] != 0
+    rows = query.indices[linked].astype(np.int64)
+    strengths, votes = query.data[linked].astype(np.float64), links[rows].astype(np.float64)
+    return Contributions(of_users=False, rows=rows, strengths=strengths, votes=votes)

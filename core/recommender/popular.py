@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from core.recommender.algorithm import InteractionMatrices, RankedPosts
+from core.recommender.algorithm import Contributions, InteractionMatrices, RankedPosts
 from core.recommender.inverted_index import check_layout, checked_matrix
 from core.recommender.neighbours import in_threads
 from core.recommender.parameters import Parameterised, check_parameters, hours
@@ -81,6 +81,11 @@ class Popular(Parameterised):
 
         in_threads(recommend_some, count, threads)
         return RankedPosts(rows, scores)
+
+    def contributions(self, query: csr_array, own_row: int, post: int) -> Contributions:  # noqa: ARG002 - as above
+        """The post itself, as popular as it is; see Algorithm."""
+        score = self.scores_[self.order_ == post].astype(np.float64)
+        return Contributions(of_users=False, rows=np.full(len(score), post), strengths=np.ones(len(score)), votes=score)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, as numeric arrays by name."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from core.recommender.algorithm import InteractionMatrices, RankedPosts
+from core.recommender.algorithm import Contributions, InteractionMatrices, RankedPosts
 from core.recommender.inverted_index import (
     InvertedIndex,
     SparseRows,
@@ -115,6 +115,13 @@ class UserKNN(Parameterised):
         vote = self._reverse_vote(asked, own_rows) if len(self.thresholds_) else self._forward_vote(asked, own_rows)
         return ranked(vote, queries.shape, seen, limit, threads)
 
+    def contributions(self, query: csr_array, own_row: int, post: int) -> Contributions:
+        """The neighbours who have something to say of the post; see Algorithm."""
+        rows, similarities = self._voters(query, np.array([own_row]))
+        votes = self.votes_.column(post)[rows]
+        voting = votes > 0
+        return Contributions(of_users=True, rows=rows[voting], strengths=similarities[voting], votes=votes[voting])
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, as numeric arrays by name."""
         index = self.index_._asdict()
@@ -142,6 +149,17 @@ class UserKNN(Parameterised):
         if self.damping_.shape != (posts,) or len(self.thresholds_) not in (0, users):
             raise ValueError("its damping or thresholds do not fit together")
         return self
+
+    def _voters(self, query: csr_array, own_rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The users whose votes count for the query, and how similar it is to each."""
+        if not len(self.thresholds_):
+            found = self.kneighbors(query, own_rows)
+            nearest = found.rows[0] >= 0
+            return found.rows[0][nearest].astype(np.int64), found.similarities[0][nearest].astype(np.float64)
+        everyone = max(1, self.index_.row_count)
+        found = cosine_finder(self._asked(query, own_rows), self.index_, everyone, own_rows)(0, 1)
+        reached = (found.rows[0] >= 0) & (found.similarities[0] >= self.thresholds_[found.rows[0]])
+        return found.rows[0][reached].astype(np.int64), found.similarities[0][reached].astype(np.float64)
 
     @property
     def _neighbour_count(self) -> int:

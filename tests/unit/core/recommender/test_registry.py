@@ -74,6 +74,20 @@ def test_asking_alone_among_others_or_in_threads_gives_the_same_bits(name: str, 
 
 
 @every_variant
+def test_the_contributions_to_a_post_are_all_that_its_score_is_made_of(name: str, parameters: dict[str, Any]) -> None:
+    matrix = taste(60, 40, seed=6)
+    model, nothing = learned(name, parameters, 60, 40, seed=6), csr_array((1, 40), dtype=np.float32)
+
+    for user in (0, 17, 59):
+        rows, scores = (part[0] for part in model.recommend(matrix[[user]], np.array([user]), nothing, 40))
+        for post, score in zip(rows[rows >= 0], scores[rows >= 0], strict=True):
+            parts = model.contributions(matrix[[user]], user, int(post)).parts
+            assert parts.sum() == pytest.approx(float(score), rel=1e-4)
+        for post in set(range(40)) - set(rows.tolist()):
+            assert model.contributions(matrix[[user]], user, post).parts.sum() <= 1e-6
+
+
+@every_variant
 def test_saved_and_loaded_it_gives_the_same_bits(name: str, parameters: dict[str, Any]) -> None:
     matrix = taste(40, 30, seed=7)
     model = learned(name, parameters, 40, 30, seed=7)

@@ -10,6 +10,7 @@ BENCHES = {
     "import": "scripts.bench.import_",
     "train": "scripts.bench.train",
     "knn": "scripts.bench.knn",
+    "rollback": "scripts.bench.rollback",
 }
 
 app = typer.Typer(cls=loading_on_demand(BENCHES), no_args_is_help=True, add_completion=False)

@@ -158,6 +158,28 @@ def test_a_second_training_serves_without_a_restart(service: Service, api: httpx
     wait_until(lambda: version_of_a_new_feed(service, api) == second, 30, "a new feed is of the second model")
 
 
+def test_a_model_taken_back_makes_no_more_lists_and_nobody_gets_an_error(service: Service) -> None:
+    before = service.status()["model"]["version"]
+    assert service.command("train", "--no-gate").returncode == 0
+    wait_until(lambda: served_to(service, DEMO_USER) != before, 30, "the new model has made the feed")
+
+    back = service.command("models", "rollback")
+
+    assert back.returncode == 0, back.stderr
+    wait_until(lambda: served_to(service, DEMO_USER) == before, 15, "the old model has made the feed again")
+
+
+def served_to(service: Service, user: str) -> str:
+    """Which model made the feed that the user gets; a new feed is asked for each time."""
+    query(service, "update feed set expires_at = now() where user_id = $1")
+    with redis.Redis.from_url(service.status()["redis_url"]) as cache:
+        cache.flushdb()
+    answer = httpx.post(f"{service.url}/recommendations/generate", json={"user_id": user}, timeout=30)
+    assert answer.status_code == 200
+    version: str = answer.json()["model_version"]
+    return version
+
+
 def test_a_second_up_in_the_same_folder_says_that_one_is_running(service: Service) -> None:
     second = service.command("up")
 

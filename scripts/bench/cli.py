@@ -11,6 +11,7 @@ BENCHES = {
     "train": "scripts.bench.train",
     "knn": "scripts.bench.knn",
     "rollback": "scripts.bench.rollback",
+    "model-memory": "scripts.bench.model_memory",
 }
 
 app = typer.Typer(cls=loading_on_demand(BENCHES), no_args_is_help=True, add_completion=False)

@@ -84,12 +84,12 @@ def generate(
 def measure(users: int, posts: int, interactions: int, history: int, requests: int, seed: int) -> GenerateFigures:
     """All figures in one sitting."""
     matrix = clustered_interactions(users, posts, interactions, seed)
-    model = _model(matrix)
+    model = model_of(matrix)
     warm()
-    histories = _histories(matrix, history, requests, seed)
+    histories = histories_of(matrix, history, requests, seed)
     milliseconds, feeds = _timed(lambda one: model.rank(one, DEPTH), histories)
     plain_milliseconds, _ = _timed(_plain_formula(matrix), histories[:PLAIN_REQUESTS])
-    fewer = _model(clustered_interactions(max(2, users // FEWER), posts, max(1, interactions // FEWER), seed))
+    fewer = model_of(clustered_interactions(max(2, users // FEWER), posts, max(1, interactions // FEWER), seed))
     median, plain = float(np.median(milliseconds)), float(np.median(plain_milliseconds))
     return GenerateFigures(
         users=users,
@@ -121,7 +121,8 @@ def _one_core() -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def _model(matrix: csr_array) -> RankingModel:
+def model_of(matrix: csr_array) -> RankingModel:
+    """A user-kNN model of made-up ids that has learned the matrix."""
     users, posts = (_keys(count, space) for space, count in enumerate(matrix.shape, start=1))
     return RankingModel(
         UserKNN(NEIGHBOURS).fit(InteractionMatrices.timeless(matrix)), users, posts, InteractionWeights()
@@ -141,7 +142,7 @@ def _row(made_up: UUID) -> int:
     return (made_up.int & ((1 << 120) - 1)) >> 8
 
 
-def _histories(matrix: csr_array, size: int, count: int, seed: int) -> list[History]:
+def histories_of(matrix: csr_array, size: int, count: int, seed: int) -> list[History]:
     """Users of the model with histories of that size: what they did in the model, filled up with what others did."""
     random = np.random.default_rng(seed)
     rows = random.choice(matrix.shape[0], size=count, replace=count > matrix.shape[0])

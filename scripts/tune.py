@@ -138,12 +138,14 @@ def _name_of(interactions: TimedInteractions, search: Search) -> str:
 
 def _run_of(search: Search, tuned: Tuned, report: Path) -> TrackedRun:
     """The search as it is compared with trainings and other searches: what it found, and how it came there."""
+    first = {} if tuned.start.value is None else {f"ndcg_at_{JUDGED_POSTS}_first": tuned.start.value}
     return TrackedRun(
         kind=RunKind.TUNING,
         name=f"tuning of {search.algorithm}",
         parameters={"algorithm": search.algorithm, **search.fixed, **tuned.best.parameters},
         metrics={
             f"ndcg_at_{JUDGED_POSTS}": tuned.best.value or 0.0,
+            **first,
             "trials": len(tuned.attempts),
             "seconds": sum(attempt.seconds for attempt in tuned.attempts),
         },

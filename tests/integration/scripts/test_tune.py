@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from core.application.ports.run_tracker import RunKind
+from scripts import tune
 from scripts.tune import app
+from tests.fakes.run_tracker import FakeRunTracker
 from tests.integration.scripts.test_replay_evaluation import fill
 
 
@@ -45,6 +49,24 @@ def test_what_was_found_is_said_as_settings_take_it(folder: Path, migrated_datab
     assert result.exit_code == 0, result.output
     assert "ALGORITHM=popular\nALGORITHM_PARAMETERS=half_life=12 post_half_life=10000\n" in result.stdout
     assert (folder / ".threads-ml" / "tuning" / "popular" / "report.md").is_file()
+
+
+def test_a_search_is_tracked_with_what_it_found_and_where_it_began(
+    folder: Path, migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(fill(migrated_database_url))
+    tracker = FakeRunTracker()
+    monkeypatch.setattr(tune, "open_tracker", lambda settings: nullcontext(tracker))
+
+    result = run("--trials=3", "--windows=2", "--param=neighbourhood=forward", "--json")
+
+    found = json.loads(result.stdout)
+    (kept,) = tracker.runs
+    assert (kept.kind, kept.name) == (RunKind.TUNING, "tuning of user_knn")
+    assert kept.parameters == {"algorithm": "user_knn", **found["parameters"]}
+    assert kept.metrics["ndcg_at_10"] == found["ndcg"]
+    assert kept.metrics["ndcg_at_10_first"] == found["first"]["ndcg"] == kept.series["ndcg_at_10_by_trial"][0]
+    assert [path.name for path in kept.files if path.is_file()] == ["report.md", "trials.svg"]
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,16 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import socket
+import ssl
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
         if text:
             say(f"{KEPT} {_record(arguments[0], json.loads(text))}")
     except Exception as error:  # whatever it is, the other process wants one line
-        say(f"{FAILED} {' '.join(str(error).split())[:500] or type(error).__name__}")
+        say(f"{FAILED} {_told(error)}")
 
 
 def probe(uri: str) -> None:
@@ -45,17 +47,25 @@ def probe(uri: str) -> None:
     parts = urlsplit(uri)
     scheme = parts.scheme.partition("+")[0]
     if scheme in {"http", "https"}:
-        _ask(f"{uri.rstrip('/')}/health")
+        _ask(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/health")
     elif scheme in _PORTS and parts.hostname:
         socket.create_connection((parts.hostname, parts.port or _PORTS[scheme]), PROBE_SECONDS).close()
 
 
 def _ask(url: str) -> None:
-    """Any answer will do, a refusal too: it is MLflow that knows the credentials."""
+    """Any answer will do, a refusal too: it is MLflow that knows the credentials and whom to trust."""
     try:
         urllib.request.urlopen(url, timeout=PROBE_SECONDS).close()  # noqa: S310 - http or https, as asked above
     except urllib.error.HTTPError:
         return
+    except urllib.error.URLError as error:
+        if not isinstance(error.reason, ssl.SSLError):
+            raise
+
+
+def _told(error: Exception) -> str:
+    """One line, without the credentials of URLs that MLflow repeats."""
+    return re.sub(r"//[^/\s]*@", "//", " ".join(str(error).split()))[:500] or type(error).__name__
 
 
 def _own_voice() -> Any:
@@ -75,7 +85,9 @@ def _record(experiment: str, run: Mapping[str, Any]) -> str:
     try:
         _log(client, run_id, run)
     except BaseException:
-        client.set_terminated(run_id, "FAILED")
+        # What went wrong first is the reason that is told.
+        with suppress(Exception):
+            client.set_terminated(run_id, "FAILED")
         raise
     client.set_terminated(run_id)
     return run_id

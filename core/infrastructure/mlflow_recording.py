@@ -1,7 +1,8 @@
 """The process that talks to MLflow: says whether its store can be reached, then records the run on standard input.
 
-Run as `python -m core.infrastructure.mlflow_recording EXPERIMENT`. It says one line when the store has answered and
-one when the run is kept, or a line that begins with `failed`. Standard input that ends empty means that there is none.
+Run as `python -m core.infrastructure.mlflow_recording EXPERIMENT`. It says one line when the store has answered, the
+same again when the run has come and the store still answers, and one when the run is kept, or a line that begins with
+`failed`. Standard input that ends empty means that there is none.
 """
 
 import fcntl
@@ -25,6 +26,8 @@ from urllib.parse import urlsplit
 CONNECTED, KEPT, FAILED = "connected", "kept", "failed"
 
 PROBE_SECONDS = 3.0
+# A server that passes artefacts on answers only when its own store has them.
+_UPLOAD_SECONDS = "120"
 _AT_ONCE = 100
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
@@ -37,6 +40,9 @@ def main(arguments: Sequence[str]) -> None:
         say(CONNECTED)
         text = sys.stdin.read()
         if text:
+            # Hours may have passed: importing MLflow for a server that has gone since would be waited for.
+            probe(os.environ.get("MLFLOW_TRACKING_URI", ""))
+            say(CONNECTED)
             say(f"{KEPT} {_record(arguments[0], json.loads(text))}")
     except Exception as error:  # whatever it is, the other process wants one line
         say(f"{FAILED} {_told(error)}")
@@ -121,6 +127,7 @@ def _log(client: Any, run_id: str, run: Mapping[str, Any]) -> None:
         client.log_batch(run_id, params=some)
     for some in _parts(metrics):
         client.log_batch(run_id, metrics=some)
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = _UPLOAD_SECONDS
     for path in run["files"]:
         client.log_artifact(run_id, path)
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from core.infrastructure.mlflow_recording import CONNECTED, FAILED, KEPT
 CONNECT_SECONDS = 5.0
 # A large model takes its time to be uploaded; a server that dies meanwhile is noticed by each request's own timeout.
 KEEP_SECONDS = 600.0
+LEAVE_SECONDS = 1.0
 REQUEST_SECONDS = "4"
 
 # The field's terms, as other projects' runs name them.
@@ -32,7 +34,7 @@ _QUIET = {
 
 
 class MlflowRunTracker:
-    """Opened when a run begins, so that MLflow is imported, and its server asked, beside the run."""
+    """Opened when a run begins, so that its server is asked beside the run; MLflow is imported when it has ended."""
 
     def __init__(self, tracking_uri: str, experiment: str) -> None:
         """tracking_uri: empty for the store that `mlflow ui` finds in this process's folder."""
@@ -44,6 +46,30 @@ class MlflowRunTracker:
         if find_spec("mlflow") is None:
             structlog.get_logger().info("runs_not_tracked", reason="this install lacks the group `tracking`")
             return self
+        try:
+            await self._start()
+        except OSError as error:
+            structlog.get_logger().warning("runs_not_tracked", reason=str(error))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._child is not None:
+            await _ended(self._child)
+
+    async def track(self, run: TrackedRun) -> bool:
+        """Hand the run over and wait until it is kept."""
+        if self._child is None:
+            return False
+        try:
+            await self._kept(self._child, document_of(run))
+        except Exception as error:  # a run that cannot be told must not fail what made it
+            structlog.get_logger().warning("run_not_tracked", run=run.name, reason=str(error))
+            return False
+        return True
+
+    async def _start(self) -> None:
         uri = {"MLFLOW_TRACKING_URI": self._tracking_uri} if self._tracking_uri else {}
         environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
         self._child = await asyncio.create_subprocess_exec(
@@ -54,50 +80,52 @@ class MlflowRunTracker:
             env=environment | _QUIET | uri,
             start_new_session=True,
         )
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._child is not None and self._child.returncode is None:
-            self._child.kill()
-            await self._child.wait()
-
-    async def track(self, run: TrackedRun) -> bool:
-        """Hand the run over and wait until it is kept."""
-        if self._child is None:
-            return False
-        try:
-            await self._kept(self._child, run)
-        except (OSError, _NotKept) as error:
-            structlog.get_logger().warning("run_not_tracked", run=run.name, reason=str(error))
-            return False
-        return True
-
-    async def _kept(self, child: asyncio.subprocess.Process, run: TrackedRun) -> None:
-        await _told(child, CONNECTED, CONNECT_SECONDS)
-        if child.stdin is None:
-            raise _NotKept("its process cannot be written to")
-        child.stdin.write(json.dumps(document_of(run)).encode())
-        child.stdin.close()
-        await _told(child, KEPT, KEEP_SECONDS)
-        await child.wait()
+    async def _kept(self, child: asyncio.subprocess.Process, document: Mapping[str, Any]) -> None:
+        async with _within(CONNECT_SECONDS, child):
+            await _told(child, CONNECTED)
+            if child.stdin is None:
+                raise _NotKept("its process cannot be written to")
+            child.stdin.write(json.dumps(document).encode())
+            child.stdin.close()
+            await _told(child, CONNECTED)
+        async with _within(KEEP_SECONDS, child):
+            await _told(child, KEPT)
 
 
 class _NotKept(Exception):
     """Why the child has not kept the run."""
 
 
-async def _told(child: asyncio.subprocess.Process, word: str, seconds: float) -> None:
+async def _told(child: asyncio.subprocess.Process, word: str) -> None:
     """Wait for the child's next line, which must begin with the word."""
     if child.stdout is None:
         raise _NotKept("its process cannot be read from")
-    try:
-        line = (await asyncio.wait_for(child.stdout.readline(), seconds)).decode().strip()
-    except TimeoutError as error:
-        raise _NotKept(f"MLflow's store did not answer within {seconds:g} s") from error
+    line = (await child.stdout.readline()).decode().strip()
     if not line.startswith(word):
         raise _NotKept(line.removeprefix(FAILED).strip() or "the process that records it has ended")
+
+
+@asynccontextmanager
+async def _within(seconds: float, child: asyncio.subprocess.Process) -> AsyncIterator[None]:
+    """A child that takes longer is not asked to leave: nothing is known of what it waits for."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        child.kill()
+        raise _NotKept(f"MLflow's store did not answer within {seconds:g} s") from error
+
+
+async def _ended(child: asyncio.subprocess.Process) -> None:
+    """It leaves by itself when its input ends; what it is busy with is cut short."""
+    if child.stdin is not None:
+        child.stdin.close()
+    try:
+        await asyncio.wait_for(child.wait(), LEAVE_SECONDS)
+    except TimeoutError:
+        child.kill()
+        await child.wait()
 
 
 def document_of(run: TrackedRun) -> dict[str, Any]:

@@ -5,16 +5,19 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from core.application.ports.run_tracker import RunKind, TrackedRun
+from core.application.ports.run_tracker import RunKind, RunTracker, TrackedRun
 from core.infrastructure import mlflow_run_tracker
+from core.infrastructure.mlflow_recording import probe
 from core.infrastructure.mlflow_run_tracker import MlflowRunTracker, document_of
+from tests.fakes.run_tracker import FakeRunTracker
 
 # In a process of its own: MLflow stays out of the one that all tests share.
 READ = """
@@ -57,6 +60,39 @@ def read_runs(folder: Path, experiment: str = "threads-ml") -> list[dict[str, An
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(params=["fake", "mlflow"])
+def tracker_that_is_away(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[RunTracker]:
+    if request.param == "fake":
+        return nullcontext(FakeRunTracker(is_away=True))
+    return MlflowRunTracker("http://127.0.0.1:1", "threads-ml")
+
+
+class FickleServer:
+    """Answers all requests until it is told to fall silent."""
+
+    def __init__(self) -> None:
+        self.was_asked = asyncio.Event()
+        self.is_silent = False
+        self.url = ""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if self.is_silent:
+            await reader.read()
+        else:
+            writer.write(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        self.was_asked.set()
+
+
+@asynccontextmanager
+async def fickle_server() -> AsyncIterator[FickleServer]:
+    fickle = FickleServer()
+    async with await asyncio.start_server(fickle.answer, "127.0.0.1", 0) as server:
+        fickle.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield fickle
 
 
 @pytest.fixture
@@ -109,6 +145,31 @@ async def test_a_server_that_is_not_there_costs_one_line(uri: str) -> None:
     assert [log["event"] for log in logs] == ["run_not_tracked"]
 
 
+async def test_a_tracker_that_is_away_says_that_nothing_was_kept(
+    tracker_that_is_away: AbstractAsyncContextManager[RunTracker],
+) -> None:
+    async with asyncio.timeout(60), tracker_that_is_away as tracker:
+        assert not await tracker.track(run_with())
+
+
+async def test_a_server_that_falls_silent_during_the_run_is_not_waited_for() -> None:
+    with capture_logs() as logs:
+        async with asyncio.timeout(60), fickle_server() as server, MlflowRunTracker(server.url, "x") as tracker:
+            await server.was_asked.wait()
+            server.is_silent = True
+            assert not await tracker.track(run_with())
+
+    # Not MLflow's own words: it was not imported for it.
+    assert [log["reason"] for log in logs] == ["timed out"]
+
+
+async def test_a_server_is_asked_without_the_credentials_of_its_address() -> None:
+    async with fickle_server() as server:
+        await asyncio.to_thread(probe, server.url.replace("//", "//someone:secret@"))
+
+        assert server.was_asked.is_set()
+
+
 async def test_a_server_that_never_answers_is_not_waited_for(silent_server: str) -> None:
     with capture_logs() as logs:
         async with asyncio.timeout(60), MlflowRunTracker(silent_server, "threads-ml") as tracker:
@@ -126,6 +187,27 @@ async def test_a_recording_process_that_is_killed_costs_its_run_alone() -> None:
             assert not await tracker.track(run_with())
 
     assert [log["reason"] for log in logs] == ["the process that records it has ended"]
+
+
+async def test_a_figure_that_is_no_number_costs_its_run_alone() -> None:
+    unmeasured: Any = None
+    run = TrackedRun(RunKind.TRAINING, "collaborative_filtering_v1", {}, {"ndcg_at_10": unmeasured})
+
+    with capture_logs() as logs:
+        async with MlflowRunTracker("", "threads-ml") as tracker:
+            assert not await tracker.track(run)
+
+    assert [log["event"] for log in logs] == ["run_not_tracked"]
+
+
+async def test_a_process_that_cannot_be_started_costs_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/program")
+
+    with capture_logs() as logs:
+        async with MlflowRunTracker("", "threads-ml") as tracker:
+            assert not await tracker.track(run_with())
+
+    assert [log["event"] for log in logs] == ["runs_not_tracked"]
 
 
 async def test_a_run_that_never_came_leaves_nothing(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The process that talks to MLflow: says whether its store can be reached, then records the run on standard input.
 
-Run as `python -m core.infrastructure.mlflow_recording EXPERIMENT`. It says one line when the store has answered, the
-same again when the run has come and the store still answers, and one when the run is kept, or a line that begins with
-`failed`. Standard input that ends empty means that there is none.
+Run as `python -P mlflow_recording.py EXPERIMENT`. It says one line when the store has answered, the same again when the
+run has come and the store still answers, and one when the run is kept, or a line that begins with `failed`. Standard
+input that ends empty means that there is none. Standard library and MLflow only.
 """
 
 import fcntl

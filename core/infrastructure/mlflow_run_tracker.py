@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from typing import Any, Self
 import structlog
 
 from core.application.ports.run_tracker import TrackedRun
+from core.infrastructure import mlflow_recording
+from core.infrastructure.leashed_process import Leash
 from core.infrastructure.mlflow_recording import CONNECTED, FAILED, KEPT
 
 CONNECT_SECONDS = 5.0
@@ -41,6 +44,7 @@ class MlflowRunTracker:
         self._tracking_uri = tracking_uri
         self._experiment = experiment
         self._child: asyncio.subprocess.Process | None = None
+        self._leash: Leash | None = None
 
     async def __aenter__(self) -> Self:
         if find_spec("mlflow") is None:
@@ -57,6 +61,8 @@ class MlflowRunTracker:
     ) -> None:
         if self._child is not None:
             await _ended(self._child)
+        if self._leash is not None:
+            self._leash.release()
 
     async def track(self, run: TrackedRun) -> bool:
         """Hand the run over and wait until it is kept."""
@@ -70,16 +76,21 @@ class MlflowRunTracker:
         return True
 
     async def _start(self) -> None:
+        """By its path and with `-P`: a folder `core` in the working directory must not take our package's place."""
         uri = {"MLFLOW_TRACKING_URI": self._tracking_uri} if self._tracking_uri else {}
         environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-        self._child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "core.infrastructure.mlflow_recording", self._experiment),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=environment | _QUIET | uri,
-            start_new_session=True,
-        )
+        leash = Leash(signal.SIGKILL, grace_seconds=0)
+        with leash.handed_over():
+            self._child = await asyncio.create_subprocess_exec(
+                *leash.command((sys.executable, "-P", mlflow_recording.__file__, self._experiment)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env=environment | _QUIET | uri,
+                start_new_session=True,
+                pass_fds=(leash.child_end,),
+            )
+        self._leash = leash
 
     async def _kept(self, child: asyncio.subprocess.Process, document: Mapping[str, Any]) -> None:
         async with _within(CONNECT_SECONDS, child):

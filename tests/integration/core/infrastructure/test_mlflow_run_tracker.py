@@ -106,6 +106,9 @@ def silent_server() -> Iterator[str]:
 
 async def test_a_run_is_found_where_mlflow_looks_for_it(tmp_path: Path) -> None:
     (tmp_path / "model.joblib").write_bytes(b"a model")
+    # Somebody else's package of our name, in the folder of the command.
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "__init__.py").touch()
 
     async with MlflowRunTracker("", "threads-ml") as tracker:
         assert await tracker.track(run_with(files=(tmp_path / "model.joblib",)))

@@ -39,8 +39,8 @@ async def test_while_the_registry_is_away_the_last_answer_stands_and_the_log_say
     async with HeldStaleModels(registry, poll_seconds=3600) as stale:
         registry.unavailable = True
         with capture_logs() as logs:
-            await stale.look()
-            await stale.look()
+            await stale.reload()
+            await stale.reload()
 
     assert stale.includes(V2)
     assert [log["event"] for log in logs] == ["stale_models_not_read"]

@@ -1,6 +1,7 @@
 """`threads-ml evaluate`: how good the lists of algorithms are, by what users did afterwards."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +32,10 @@ def evaluate(
     *,
     train: Annotated[
         Path | None,
-        typer.Option(help="CSV or TSV with the header user_id,post_id[,weight][,created_at] to learn from."),
+        typer.Option(
+            help="CSV or TSV with the header user_id,post_id[,weight][,created_at] to learn from; a pair's weights w "
+            "count log2(1 + their sum)."
+        ),
     ] = None,
     test: Annotated[
         Path | None, typer.Option(help="The same with what users did later; every pair in it counts alike.")
@@ -54,7 +58,7 @@ def evaluate(
     ] = None,
     weekly: Annotated[bool, typer.Option("--weekly", help="Replay: windows of a week instead of a day.")] = False,
     ages: Annotated[str, typer.Option(help="Replay: how old lists are when they are judged, hours.")] = "0,1,6,24",
-    seed: Annotated[int, typer.Option(min=0, help="Of the holdout, the trials and the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of holdout, trials, simulated feed and resampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     lists: Annotated[
         Path | None, typer.Option(help="Write the first algorithm's lists: user_id,post_id,rank,score.")
@@ -73,16 +77,18 @@ def evaluate(
     names = algorithm or [DEFAULT_ALGORITHM]
 
     async def evaluated() -> FileEvaluation | ReplayEvaluation:
+        if (train or test) and (simulated or first or last or weekly):
+            raise InvalidInput("--train and --test are no replay: leave out --simulated, --from, --to and --weekly")
         if train and test:
             return await _evaluated(train, test, names, param or [], tune, at, seed, lists, plot, data_dir)
         if train or test or tune or lists:
-            raise InvalidInput("--train and --test go together, and --tune and --lists with them")
-        period = Period(first, last, weekly, _ages(ages), _ks(at))
+            raise InvalidInput("--train and --test go together; --tune and --lists are for them alone")
+        period = Period(first, last, weekly, _ages(ages), _ks(at), seed=seed)
         parameters = parameters_for(names, named_values(param or []))
         algorithms = {name: algorithm_named(name, values) for name, values in parameters.items()}
         _check_outputs(None, plot)
         replay = (
-            await _simulated(algorithms, period, seed, data_dir)
+            await _simulated(algorithms, period, data_dir)
             if simulated
             else await _replayed(algorithms, period, data_dir)
         )
@@ -110,7 +116,7 @@ async def _evaluated(
     data_dir: Path,
 ) -> FileEvaluation:
     plan = plan_of(train, test, names, named_values(texts), ks=_ks(at), trials=trials, seed=seed)
-    _check_outputs(lists, plot)
+    _check_outputs(lists, plot, inputs=(train, test))
     with Console(stderr=True).status("compiling"):
         await asyncio.to_thread(warm_kernels, settings_for(data_dir).model_path)
     evaluation = evaluate_files(plan)
@@ -126,18 +132,19 @@ async def _replayed(algorithms: Mapping[str, Algorithm], period: Period, data_di
         return await evaluate_replay(settings, algorithms, BASELINE, period)
 
 
-async def _simulated(
-    algorithms: Mapping[str, Algorithm], period: Period, seed: int, data_dir: Path
-) -> ReplayEvaluation:
+async def _simulated(algorithms: Mapping[str, Algorithm], period: Period, data_dir: Path) -> ReplayEvaluation:
     await asyncio.to_thread(warm_kernels, settings_for(data_dir).model_path)
-    return await asyncio.to_thread(evaluate_simulated, algorithms, BASELINE, period, seed)
+    return await asyncio.to_thread(evaluate_simulated, algorithms, BASELINE, period)
 
 
 def _ages(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InvalidInput(f"--ages {text!r} is wrong: hours are expected, like 0,1,6,24") from error
+        ages = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        ages = (math.nan,)
+    if not all(0 <= age < math.inf for age in ages):
+        raise InvalidInput(f"--ages {text!r} is wrong: hours are expected, like 0,1,6,24")
+    return ages
 
 
 def _ks(text: str) -> tuple[int, ...]:
@@ -150,11 +157,15 @@ def _ks(text: str) -> tuple[int, ...]:
     return ks
 
 
-def _check_outputs(lists: Path | None, plot: Path | None) -> None:
-    """Before the work, what would fail after it."""
+def _check_outputs(lists: Path | None, plot: Path | None, inputs: tuple[Path, ...] = ()) -> None:
+    """Before the work, what would fail after it, or destroy what it came from."""
     for path in (lists, plot):
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
-            raise InvalidInput(f"{path}: cannot be written: {'it is' if path.is_dir() else 'there is no such'} folder")
+            raise InvalidInput(
+                f"{path}: cannot be written: {'it is a' if path.is_dir() else 'there is no such'} folder"
+            )
+        if path is not None and path.exists() and any(path.samefile(one) for one in inputs):
+            raise InvalidInput(f"{path}: would be written over: it is what is to be evaluated")
     if plot is not None:
         check_format(plot)
 

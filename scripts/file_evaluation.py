@@ -1,6 +1,7 @@
 """`threads-ml evaluate` from files: learn from one, judge the lists by the other; no database is touched."""
 
 import csv
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -264,11 +265,10 @@ class _Work:
             return given, None
         holdout = held_out(training, self.plan.seed)
         score = self._scored(holdout)
-        default_score = score({})
         start = tuning.defaults_of(learner, space)
-        best = tuning.tune(space, score, trials=self.plan.trials, seed=self.plan.seed, start=start).best
-        chosen = {**given, **best.parameters} if best.value > default_score else given
-        return chosen, Tuned(self.plan.trials, len(holdout.users), default_score, max(default_score, best.value))
+        found = tuning.tune(space, score, trials=self.plan.trials, seed=self.plan.seed, start=start)
+        tuned = Tuned(self.plan.trials, len(holdout.users), found.start.value, found.best.value)
+        return {**given, **found.best.parameters}, tuned
 
     def _scored(self, holdout: Holdout) -> Callable[[Mapping[str, Value]], float]:
         bar = self.progress.add_task(f"tuning {self.name}", total=self.plan.trials + 1)
@@ -315,6 +315,8 @@ def _differences_document(differences: Mapping[str, Difference]) -> dict[str, An
 
 
 def _shown(estimate: Estimate, form: str) -> str:
+    if math.isnan(estimate.mean):
+        return "–"
     mean, low, high = (form.format(value) for value in estimate)
     return f"{mean} ({low} … {high})"
 

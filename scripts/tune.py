@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,7 +61,12 @@ def tune_parameters(
         str | None, typer.Option(help="End of the training period, ISO 8601; what came later is not looked at.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Other trials for another number.")] = 0,
-    out: Annotated[Path | None, typer.Option(file_okay=False, help="Folder of the report and of the trials.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False, help="Folder of the report and of the trials. [default: tuning/ALGORITHM in the data dir]"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
@@ -75,17 +81,26 @@ def tune_parameters(
 
 
 async def _tune(data_dir: Path, search: Search, until: str | None, folder: Path, *, as_json: bool) -> None:
+    _check(search)
     async with open_platform(data_dir) as settings, open_tracker(settings) as tracker:
         await asyncio.to_thread(warm_kernels, settings.model_path)
         dated = await asyncio.to_thread(read_timed_interactions, settings.database_url, settings.interaction_weights)
         tuned = await asyncio.to_thread(_tuned, ended(dated, until), search, folder)
         title = f"{search.algorithm}: nDCG@{JUDGED_POSTS} in {search.windows} windows of {search.window_hours:g} hours"
-        report = write_report(tuned, folder, title)
+        report = write_report(tuned, folder, title, search.fixed)
         await tracker.track(_run_of(search, tuned, report))
     if as_json:
         print(msgspec.json.encode(_document(search, tuned, report)).decode())
     else:
         console.print(_said_of(search, tuned, report))
+
+
+def _check(search: Search) -> None:
+    """Before anything is read."""
+    try:
+        algorithm_named(search.algorithm, search.fixed)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
 
 
 def _tuned(dated: DatedInteractions, search: Search, folder: Path) -> Tuned:
@@ -94,6 +109,11 @@ def _tuned(dated: DatedInteractions, search: Search, folder: Path) -> Tuned:
         space = {
             name: parameter for name, parameter in tunable(algorithm, timed=True).items() if name not in search.fixed
         }
+        if not space:
+            raise InvalidInput(
+                f"nothing is left to look for: all parameters of {search.algorithm} are fixed by --param"
+            )
+        _check_windows(dated, search)
         folder.mkdir(parents=True, exist_ok=True)
         with Progress(console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task("tuning", total=search.trials)
@@ -111,6 +131,15 @@ def _tuned(dated: DatedInteractions, search: Search, folder: Path) -> Tuned:
         raise InvalidInput(f"{error} ({described_span(dated)})") from error
     except OSError as error:
         raise InvalidInput(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _check_windows(dated: DatedInteractions, search: Search) -> None:
+    most = math.ceil(float(dated.interactions.times[-1]) / search.window_hours) - 1
+    if search.windows > most:
+        raise InvalidInput(
+            f"--windows {search.windows} of {search.window_hours:g} hours do not fit into the interactions, with "
+            f"something before them to learn from: at most {max(0, most)} do; {described_span(dated)}"
+        )
 
 
 def _objective(interactions: TimedInteractions, search: Search) -> Callable[[Mapping[str, Value]], float]:
@@ -173,7 +202,7 @@ def _document(search: Search, tuned: Tuned, report: Path) -> dict[str, Any]:
 def _said_of(search: Search, tuned: Tuned, report: Path) -> str:
     first = "was refused" if tuned.start.value is None else f"had {tuned.start.value:.4f}"
     return (
-        f"nDCG@{JUDGED_POSTS} {tuned.best.value:.4f} after {len(tuned.attempts)} trials; the first, with the defaults, "
+        f"nDCG@{JUDGED_POSTS} {tuned.best.value:.4f} after {len(tuned.attempts)} trials; the defaults "
         f"{first}; report: {report}\nALGORITHM={search.algorithm}\n"
         f"ALGORITHM_PARAMETERS={shown({**search.fixed, **tuned.best.parameters})}"
     )

@@ -72,7 +72,9 @@ class AdbcModelTraining:
     def _train(self) -> TrainedModel:
         started = time.monotonic()
         algorithm = self._algorithm_asked_for()
-        trained = self._learned(algorithm, self._read(tuple(sorted(algorithm.half_lives_hours))))
+        gathered = self._read(tuple(sorted(algorithm.half_lives_hours)))
+        TrainingMemory(self._memory_limit_mb).check_learning(algorithm.learning_bytes(len(gathered.posts)))
+        trained = self._learned(algorithm, gathered)
         RankingModel.from_arrays(read_model(trained.path, trained.path.stem))
         self._on_phase("verify")
         return replace(trained, seconds=time.monotonic() - started)

@@ -201,7 +201,7 @@ class SlicedInteractions(GatheredInteractions):
             self._parts[half_life_hours] = _from_on(parts, user_count)
             parts.clear()
             self._summed[half_life_hours].add(matrix_of_parts(complete, *ranks))
-            self.held = sum(len(part.users) for part in self._parts[half_life_hours])
+        self.held = max(sum(len(part.users) for part in parts) for parts in self._parts.values())
         self._user_count = user_count
 
 

@@ -24,6 +24,7 @@ from core.recommender.timed_interactions import TimedInteractions
 REQUIRED, OPTIONAL = ("user_id", "post_id"), ("weight", "created_at")
 
 _MICROSECONDS_PER_HOUR = 3_600_000_000
+_LAST_HOUR = 230 * 365.25 * 24
 _MOST_SHOWN_CHARACTERS = 40
 
 
@@ -83,6 +84,10 @@ def joined(training: InteractionFile, test: InteractionFile) -> InteractionSplit
         len(posts.dictionary),
     )  # fmt: skip
     learned = TrainingSet(interactions, training.hours is not None)
+    if not training.weights.any():
+        raise InvalidInput("all weights of the training are 0: there is nothing to learn from")
+    if (relevant.indices >= len(posts.dictionary)).all():
+        raise InvalidInput("the training and the test have no posts in common")
     known = _known_pairs(learned.seen(), rows, relevant)
     if known == relevant.nnz:
         raise InvalidInput("there is nothing to find: all of the test's pairs are in the training")
@@ -128,14 +133,17 @@ class _Table:
         return next(line for place, (line, _) in enumerate(self.rows()) if place == row)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Slowly, each row's fields and the line where it begins."""
+        """Slowly, each row's fields and the line where it begins. Raises InvalidInput."""
         lines = io.StringIO(self.content.decode(errors="replace"), newline="")
         reader = csv.reader(lines, delimiter=self.delimiter)
         line = self.header_lines + 1
-        for fields in reader:
-            if fields:
-                yield line, fields
-            line = self.header_lines + 1 + reader.line_num
+        try:
+            for fields in reader:
+                if fields:
+                    yield line, fields
+                line = self.header_lines + 1 + reader.line_num
+        except csv.Error as error:
+            raise InvalidInput(f"line {line}: {error}") from error
 
 
 def _read_table(file: OpenFile) -> _Table:
@@ -152,11 +160,18 @@ def _read_table(file: OpenFile) -> _Table:
 
 
 def _checked_names(header: bytes, delimiter: str) -> list[str]:
-    names = [name.strip() for name in next(csv.reader([header.decode(errors="replace")], delimiter=delimiter))]
+    try:
+        fields = next(csv.reader([header.decode()], delimiter=delimiter))
+    except UnicodeDecodeError as error:
+        raise InvalidInput("line 1: not UTF-8") from error
+    except csv.Error as error:
+        raise InvalidInput(f"line 1: not a header, do lines end as usual? ({error})") from error
+    names = [name.strip() for name in fields]
     for name in names:
         if name not in REQUIRED + OPTIONAL:
             shown = name[:_MOST_SHOWN_CHARACTERS]
-            raise InvalidInput(f"unknown column {shown!r}: the header may name {', '.join(REQUIRED + OPTIONAL)}")
+            known = ", ".join(REQUIRED + OPTIONAL)
+            raise InvalidInput(f"unknown column {shown!r}: a header is expected, which may name {known}")
         if names.count(name) > 1:
             raise InvalidInput(f"there are two columns {name!r}")
     for name in REQUIRED:
@@ -214,7 +229,12 @@ def _hours(table: _Table) -> NDArray[np.float64] | None:
         return None
     microseconds, are_times = to_microseconds(table.columns["created_at"])
     table.refuse(~are_times, "not a time, in ISO 8601 or Unix seconds", "created_at")
-    return microseconds / _MICROSECONDS_PER_HOUR
+    hours: NDArray[np.float64] = microseconds / _MICROSECONDS_PER_HOUR
+    # One moment far away, such as milliseconds taken for seconds, would make all others look as old as each other.
+    table.refuse(
+        (hours < 0) | (hours > _LAST_HOUR), "not a time from 1970 to 2199, in ISO 8601 or Unix seconds", "created_at"
+    )
+    return hours
 
 
 def _hours_up_to_now(file: InteractionFile) -> NDArray[np.float64]:

@@ -17,7 +17,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from core.recommender.parameters import Choice, Parameter, Value, Whole, parameters_of
 
-_SPACE = "space"
+_SPACE, _START = "space", "start"
+_SEED_STEP = 1_000_003
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -32,24 +33,20 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What was found: all attempts in their order, the first of which is where it began; higher values are better.
+    """What was found: all attempts in their order; higher values are better.
 
-    study: Optuna's own, for plots.
+    start: the parameters to be beaten, tried beside the trials; study: Optuna's own, for plots.
     """
 
     attempts: tuple[Attempt, ...]
+    start: Attempt
     study: Study
 
     @property
     def best(self) -> Attempt:
-        """The attempt with the highest value, the first of several."""
-        values = [-math.inf if attempt.value is None else attempt.value for attempt in self.attempts]
-        return self.attempts[values.index(max(values))]
-
-    @property
-    def start(self) -> Attempt:
-        """The first attempt: the defaults, where these were the start."""
-        return self.attempts[0]
+        """The attempt with the highest value, the start before all others, and of several the first."""
+        tried = (self.start, *self.attempts)
+        return max(tried, key=lambda attempt: -math.inf if attempt.value is None else attempt.value)
 
 
 def _ignore(_done: int, _best: float) -> None:
@@ -66,9 +63,9 @@ def tunable(algorithm: type, *, timed: bool) -> dict[str, Parameter]:
 
 
 def defaults_of(algorithm: type, space: Mapping[str, Parameter]) -> dict[str, Value]:
-    """The defaults of these parameters, brought within the bounds between which tuning looks."""
+    """The defaults of these parameters; some are outside the bounds between which tuning looks."""
     defaults = {field.name: field.default for field in fields(algorithm)}
-    return {name: _within(parameter, defaults[name]) for name, parameter in space.items()}
+    return {name: parameter.checked(defaults[name]) for name, parameter in space.items()}
 
 
 def tune(
@@ -77,12 +74,12 @@ def tune(
     *,
     trials: int,
     seed: int = 0,
-    start: Mapping[str, Value] | None = None,
+    start: Mapping[str, Value],
     storage: Path | None = None,
     name: str = "tuning",
     on_trial: Callable[[int, float], None] = _ignore,
 ) -> Tuned:
-    """Try parameters until `trials` are done in all, those of `start` first.
+    """Try `start`, whatever the bounds, then parameters within them until `trials` are done in all, the nearest first.
 
     storage: a file in which trials are kept; a second call with the same name goes on after the last one that was done.
     objective: higher is better; parameters for which it raises ValueError are passed over, any other error ends the
@@ -91,17 +88,31 @@ def tune(
     search of that name in another space, and where nothing could be tried with success.
     """
     study = _study(storage, name, seed, repr(sorted(space.items())))
-    if start and not study.trials:
-        study.enqueue_trial(dict(start))
+    first = _started(study, objective, start)
+    if not _ended(study):
+        study.enqueue_trial({name: _within(parameter, start[name]) for name, parameter in space.items()})
     while (done := len(_ended(study))) < trials:
         trial = study.ask()
         parameters = {name: _suggested(trial, name, parameter) for name, parameter in space.items()}
         _attempt(study, trial, parameters, objective)
         on_trial(done + 1, _best_so_far(study))
     attempts = tuple(_attempt_of(trial) for trial in _ended(study))
-    if all(attempt.value is None for attempt in attempts):
+    if all(attempt.value is None for attempt in (first, *attempts)):
         raise ValueError(f"none of {len(attempts)} trials could be carried out: {_reason(study)}")
-    return Tuned(attempts, study)
+    return Tuned(attempts, first, study)
+
+
+def _started(study: Study, objective: Callable[[Mapping[str, Value]], float], start: Mapping[str, Value]) -> Attempt:
+    """Tried once for all calls that go on with the study."""
+    if _START not in study.user_attrs:
+        started = time.perf_counter()
+        try:
+            value: float | None = objective(start)
+        except ValueError as error:
+            value = None
+            study.set_user_attr("reason", str(error))
+        study.set_user_attr(_START, {"value": value, "seconds": time.perf_counter() - started})
+    return Attempt(start, **study.user_attrs[_START])
 
 
 def _study(storage: Path | None, name: str, seed: int, space: str) -> Study:
@@ -109,11 +120,12 @@ def _study(storage: Path | None, name: str, seed: int, space: str) -> Study:
     with _readable(storage):
         study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(storage))) if storage else None,
-            sampler=TPESampler(seed=seed),
             study_name=name,
             direction="maximize",
             load_if_exists=True,
         )
+        # Going on, the generator must not begin again with the numbers that it has drawn already.
+        study.sampler = TPESampler(seed=seed + len(study.trials) * _SEED_STEP)
         kept = study.user_attrs.setdefault(_SPACE, space) if study.user_attrs else space
     if kept != space:
         raise ValueError(f"{storage} holds a search named {name!r} in another space: use another file")
@@ -177,4 +189,5 @@ def _attempt_of(trial: FrozenTrial) -> Attempt:
 
 
 def _reason(study: Study) -> str:
-    return str(_ended(study)[-1].user_attrs.get("reason", ""))
+    ended = _ended(study)
+    return str(ended[-1].user_attrs.get("reason", "") if ended else study.user_attrs.get("reason", ""))

@@ -61,6 +61,15 @@ class TrainingMemory:
                 f"posts and {size.pairs:,} pairs: {needed_mb} is needed; 0 is no limit"
             )
 
+    def check_learning(self, learning_bytes: int) -> None:
+        """Raise ConfigurationError where an algorithm takes more than there is, beside the interactions."""
+        if self.limit_mb and learning_bytes > self._spare_bytes:
+            needed_mb = -(-(FIXED_BYTES + learning_bytes) // MB)
+            raise ConfigurationError(
+                f"MEMORY_LIMIT_MB={self.limit_mb} is too little for this ALGORITHM and so many posts: {needed_mb} and "
+                "what the interactions take is needed; 0 is no limit"
+            )
+
     @property
     def _held_bytes(self) -> int:
         return BYTES_PER_HELD_INTERACTION * self.matrix_count

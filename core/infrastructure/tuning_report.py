@@ -18,8 +18,8 @@ _COLUMNS = 3
 _FAR_APART = 20
 
 
-def write_report(tuned: Tuned, folder: Path, title: str) -> Path:
-    """Write the page and its picture into the folder; gives the page's path."""
+def write_report(tuned: Tuned, folder: Path, title: str, fixed: Mapping[str, Value] | None = None) -> Path:
+    """Write the page and its picture into the folder; gives the page's path. fixed: what was not looked for."""
     from matplotlib import rc_context  # noqa: PLC0415 - importing it makes folders
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def write_report(tuned: Tuned, folder: Path, title: str) -> Path:
     with rc_context({"svg.hashsalt": "threads-ml"}):
         _picture(tuned).savefig(folder / PICTURE, metadata={"Date": None})
     report = folder / REPORT
-    report.write_text(_page(tuned, title), encoding="utf-8")
+    report.write_text(_page(tuned, title, fixed or {}), encoding="utf-8")
     return report
 
 
@@ -40,17 +40,17 @@ def _short(value: Value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _page(tuned: Tuned, title: str) -> str:
-    importances = _importances(tuned)
+def _page(tuned: Tuned, title: str, fixed: Mapping[str, Value]) -> str:
+    importances, first = _importances(tuned), tuned.start
     rows = "\n".join(
-        f"| {name} | {_short(tuned.start.parameters[name])} | {_short(value)} | {importances.get(name, '')} |"
+        f"| {name} | {_short(first.parameters[name])} | {_short(value)} | {importances.get(name, '')} |"
         for name, value in tuned.best.parameters.items()
     )
     explained = "" if importances else f"Importances need {LEAST_FOR_IMPORTANCES} trials.\n\n"
     return (
-        f"# {title}\n\n{len(tuned.attempts)} trials. Best: {_worth(tuned.best)}; first: {_worth(tuned.start)}.\n\n"
+        f"# {title}\n\n{len(tuned.attempts)} trials. Best: {_worth(tuned.best)}; first: {_worth(first)}.\n\n"
         f"| parameter | first | best | importance |\n|---|---|---|---|\n{rows}\n\n{explained}"
-        f"    ALGORITHM_PARAMETERS={shown(tuned.best.parameters)}\n\n![All trials]({PICTURE})\n"
+        f"    ALGORITHM_PARAMETERS={shown({**fixed, **tuned.best.parameters})}\n\n![All trials]({PICTURE})\n"
     )
 
 

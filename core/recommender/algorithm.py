@@ -95,6 +95,10 @@ class Algorithm(Protocol):
         """The half-life under which `recommend` wants live histories; 0 is none."""
         ...
 
+    def learning_bytes(self, posts: int) -> int:
+        """What `fit` takes at its peak beside sparse matrices of the interactions."""
+        ...
+
     def fit(self, matrices: InteractionMatrices) -> Self:
         """Learn. Raises ValueError for parameters and matrices that cannot be."""
         ...

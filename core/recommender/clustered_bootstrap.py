@@ -34,12 +34,14 @@ def interval_of_gain(
 ) -> Interval:
     """The interval of mean(values) / mean(baseline) - 1, paired: both of the same users, drawn together.
 
-    values, baseline, clusters: (j,). Raises ValueError without values. Infinite where a baseline may be 0.
+    values, baseline, clusters: (j,). Raises ValueError without values. Infinite where the baseline alone may be 0;
+    where both are, nothing is gained.
     """
     ours, theirs = _by_cluster(values, clusters), _by_cluster(baseline, clusters)
     with np.errstate(divide="ignore", invalid="ignore"):
         gains = [(drawn @ ours) / (drawn @ theirs) - 1 for drawn in _resampled(len(ours), seed)]
-    return _percentiles(np.nan_to_num(np.concatenate(gains), nan=0.0))
+    gained = np.concatenate(gains)
+    return _percentiles(np.where(np.isnan(gained), 0, gained))
 
 
 def _by_cluster(values: NDArray[np.float64], clusters: NDArray[np.int64]) -> NDArray[np.float64]:

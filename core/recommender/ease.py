@@ -19,6 +19,9 @@ from core.recommender.ranking import checked_seen
 MOST_POSTS = 20_000
 """The inverse of 20,000 x 20,000 takes 3.2 GB, as much again while it is made, and minutes."""
 
+BYTES_PER_CELL = 20
+"""Two of float64 at a time, and what is kept in float32."""
+
 _AT_ONCE = 64
 
 
@@ -49,6 +52,10 @@ class EASE(Parameterised):
     def query_half_life_hours(self) -> float:
         """That of queries."""
         return self.query_half_life
+
+    def learning_bytes(self, posts: int) -> int:
+        """Dense matrices of all posts by all posts."""
+        return BYTES_PER_CELL * posts * posts
 
     def fit(self, matrices: InteractionMatrices, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Solve. Raises ValueError, also for more posts than can be."""

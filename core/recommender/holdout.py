@@ -32,40 +32,46 @@ class Holdout(NamedTuple):
 
 
 def held_out(training: TrainingSet, seed: int = 0) -> Holdout:
-    """Hold back a fifth of each user's posts, at least one: the latest where there are times, else drawn ones.
+    """Hold back what the test will ask for, as far as the training can tell.
 
-    A user with a single post keeps it. Raises ValueError where nobody has two.
+    With times: what came after four fifths of the interactions, of pairs that are new then, by users who had some
+    before; nothing later than that moment is left to learn from. Without, or where that is nobody: a fifth of each
+    user's posts, at least one, drawn; a user with a single post keeps it. Raises ValueError where nobody has two.
     """
     all_of_it = training.interactions
     pairs, places = np.unique(all_of_it.users * all_of_it.post_count + all_of_it.posts, return_inverse=True)
-    users, posts = np.divmod(pairs, all_of_it.post_count)
+    users = pairs // all_of_it.post_count
     if len(users) == len(np.unique(users)):
         raise ValueError("no user has two posts: there is nothing to hold out")
-    kept_back = _last_of_each(users, _lateness(training, places, len(pairs), seed))
-    chosen, rows = np.unique(users[kept_back], return_inverse=True)
-    shape = len(chosen), all_of_it.post_count
-    relevant = csr_array((np.ones(len(rows)), (rows, posts[kept_back])), shape=shape)
-    return Holdout(TrainingSet(_up_to_now(all_of_it.where(~kept_back[places])), training.timed), chosen, relevant)
+    if training.timed:
+        firsts = np.full(len(pairs), np.inf)
+        np.minimum.at(firsts, places, all_of_it.times)
+        cut = np.quantile(all_of_it.times, 1 - HELD_OUT_SHARE, method="lower")
+        known = np.isin(users, all_of_it.users[all_of_it.times <= cut])
+        if (known & (firsts > cut)).any():
+            return _parted(training, all_of_it.times <= cut, pairs[known & (firsts > cut)])
+    kept_back = _drawn_of_each(users, seed)
+    return _parted(training, ~kept_back[places], pairs[kept_back])
 
 
-def _last_of_each(users: NDArray[np.int64], lateness: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(pairs,): whether a pair is in its user's latest fifth. users: (pairs,), rising."""
+def _parted(training: TrainingSet, left: NDArray[np.bool_], kept_back: NDArray[np.int64]) -> Holdout:
+    """left: (interactions,), those to learn from; kept_back: numbers of pairs, rising."""
+    post_count = training.interactions.post_count
+    users, posts = np.divmod(kept_back, post_count)
+    chosen, rows = np.unique(users, return_inverse=True)
+    relevant = csr_array((np.ones(len(rows)), (rows, posts)), shape=(len(chosen), post_count))
+    return Holdout(TrainingSet(_up_to_now(training.interactions.where(left)), training.timed), chosen, relevant)
+
+
+def _drawn_of_each(users: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
+    """(pairs,): whether a pair is in its user's drawn fifth. users: (pairs,), rising."""
     _, firsts, places, counts = np.unique(users, return_index=True, return_inverse=True, return_counts=True)
     taken = np.where(counts > 1, np.maximum(1, np.rint(HELD_OUT_SHARE * counts)), 0)
-    order = np.lexsort((lateness, users))
+    order = np.lexsort((np.random.default_rng(seed).random(len(users)), users))
     ranks = np.arange(len(users)) - firsts[places]
     last = np.empty(len(users), dtype=np.bool_)
     last[order] = ranks >= (counts - taken)[places]
     return last
-
-
-def _lateness(training: TrainingSet, places: NDArray[np.int64], pairs: int, seed: int) -> NDArray[np.float64]:
-    """(pairs,): a pair's first interaction or, without times, a number drawn."""
-    if not training.timed:
-        return np.random.default_rng(seed).random(pairs)
-    firsts = np.full(pairs, np.inf)
-    np.minimum.at(firsts, places, training.interactions.times)
-    return firsts
 
 
 def _up_to_now(interactions: TimedInteractions) -> TimedInteractions:

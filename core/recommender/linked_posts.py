@@ -12,6 +12,9 @@ from core.recommender.inverted_index import SparseRows, check_rows
 from core.recommender.parameters import Parameterised, check_parameters
 from core.recommender.ranking import ranked_products
 
+BYTES_PER_LINK = 40
+"""What is found, what is left of it when posts fade, and what is kept."""
+
 
 class LinkedPosts(Parameterised):
     """Scores a post j by Σ weight(query, i) · link(i, j) over the posts i of the query.
@@ -19,6 +22,7 @@ class LinkedPosts(Parameterised):
     Learned: `links_`, SparseRows (posts, posts), not negative.
     """
 
+    k: int
     query_half_life: float
     links_: SparseRows
 
@@ -26,6 +30,10 @@ class LinkedPosts(Parameterised):
     def query_half_life_hours(self) -> float:
         """That of queries."""
         return self.query_half_life
+
+    def learning_bytes(self, posts: int) -> int:
+        """The k strongest links of each post, some times over."""
+        return BYTES_PER_LINK * posts * min(self.k, posts)
 
     def recommend(
         self,

@@ -41,6 +41,10 @@ class Popular(Parameterised):
         """Histories do not count."""
         return 0.0
 
+    def learning_bytes(self, posts: int) -> int:  # noqa: ARG002 - see Algorithm
+        """Nothing worth mentioning."""
+        return 0
+
     def fit(self, matrices: InteractionMatrices, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Count. Raises ValueError."""
         check_parameters(self)

@@ -21,6 +21,7 @@ from core.recommender.ranking_metrics import ndcg_at_k
 from core.recommender.timed_interactions import TimedInteractions, first_times
 
 DAY_HOURS, WEEK_HOURS = 24.0, 168.0
+_ROUNDING = 1e-6
 
 Target = Literal["known", "all"]
 """Relevant are the first-time interactions with posts that had one by T, or all of them: a post that had none is a miss
@@ -74,7 +75,7 @@ class Replay:
         if not self.horizon_hours > 0:
             raise ValueError(f"the horizon must be longer than 0 hours, not {self.horizon_hours:g}")
         ages = self.list_ages_hours
-        if not ages or len(set(ages)) < len(ages) or not min(ages) >= 0:
+        if not ages or len(set(ages)) < len(ages) or not all(0 <= age < np.inf for age in ages):
             raise ValueError(f"the ages of lists must be different numbers of hours, at least 0, not {ages}")
         if self.limit < 1:
             raise ValueError(f"limit must be at least 1, not {self.limit}")
@@ -230,7 +231,9 @@ ListsFor = Callable[[NDArray[np.int64]], Lists]
 def _moments(first: float, last: float, step: float) -> tuple[float, ...]:
     if not first <= last:
         raise ValueError(f"there are no moments from {first:g} to {last:g}")
-    return tuple(float(moment) for moment in first + step * np.arange(int((last - first) / step) + 1))
+    # Hours are counted from a moment that is no whole number of steps away.
+    count = int((last - first) / step + _ROUNDING) + 1
+    return tuple(float(moment) for moment in first + step * np.arange(count))
 
 
 def _check_inside(times: NDArray[np.float64], plan: Replay) -> None:

@@ -55,6 +55,7 @@ class _Values:
     age_hours: float
     k: int
     wanted: NDArray[np.bool_]
+    seed: int
 
     def of(self, algorithm: str, measure: str) -> NDArray[np.float64]:
         return self.result.values(algorithm, self.target, self.age_hours, MEASURES[measure], self.k)[self.wanted]
@@ -64,14 +65,14 @@ class _Values:
         return self.result.judged(self.target).users[self.wanted]
 
 
-def summarised(result: ReplayResult, baseline: str | None, ks: Sequence[int]) -> list[Row]:
+def summarised(result: ReplayResult, baseline: str | None, ks: Sequence[int], seed: int = 0) -> list[Row]:
     """All algorithms, both targets, everyone and warm users, all ages and all k.
 
-    baseline: an algorithm, None for no comparison. Raises KeyError for a baseline that was not replayed, and ValueError
-    for a k above the replay's limit.
+    baseline: an algorithm, None for no comparison; seed: of the resampling. Raises KeyError for a baseline that was
+    not replayed, and ValueError for a k above the replay's limit.
     """
     return [
-        _row(_Values(result, target, age_hours, k, wanted), name, warm_only, baseline)
+        _row(_Values(result, target, age_hours, k, wanted, seed), name, warm_only, baseline)
         for k in ks
         for target in TARGETS
         for warm_only, wanted in _groups(result, target)
@@ -87,17 +88,17 @@ def _groups(result: ReplayResult, target: Target) -> list[tuple[bool, NDArray[np
 
 
 def _row(values: _Values, name: str, warm_only: bool, baseline: str | None) -> Row:
-    measures = {measure: _estimate(values.of(name, measure), values.users) for measure in MEASURES}
+    measures = {measure: _estimate(values.of(name, measure), values) for measure in MEASURES}
     gain = None if baseline in {None, name} else _gain(values, name, str(baseline))
     return Row(values.k, name, values.target, values.age_hours, warm_only, len(values.users), measures, gain)
 
 
-def _estimate(values: NDArray[np.float64], users: NDArray[np.int64]) -> Estimate:
-    return Estimate(float(values.mean()), *interval_of_mean(values, users))
+def _estimate(measured: NDArray[np.float64], values: _Values) -> Estimate:
+    return Estimate(float(measured.mean()), *interval_of_mean(measured, values.users, values.seed))
 
 
 def _gain(values: _Values, name: str, baseline: str) -> Estimate:
     ours, theirs = values.of(name, "ndcg"), values.of(baseline, "ndcg")
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.nan_to_num(ours.mean() / theirs.mean() - 1, nan=0.0)
-    return Estimate(float(mean), *interval_of_gain(ours, theirs, values.users))
+        mean = ours.mean() / theirs.mean() - 1
+    return Estimate(0.0 if np.isnan(mean) else float(mean), *interval_of_gain(ours, theirs, values.users, values.seed))

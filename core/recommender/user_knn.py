@@ -85,6 +85,10 @@ class UserKNN(Parameterised):
         """Whether additions may be other than 0."""
         return self.neighbourhood == "forward"
 
+    def learning_bytes(self, posts: int) -> int:  # noqa: ARG002 - see Algorithm
+        """Nothing: all it makes is as large as the interactions."""
+        return 0
+
     def fit(self, matrices: InteractionMatrices, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Learn from the user-item matrices of the same interactions. Raises ValueError."""
         check_parameters(self)

@@ -212,6 +212,21 @@ def test_files_that_are_wrong_are_one_line_with_their_name(files: tuple[Path, Pa
 
 
 def test_training_in_which_nobody_has_two_posts_cannot_be_tuned_on(tmp_path: Path) -> None:
-    files = written(tmp_path / "a.csv", ["a,1", "b,1"]), written(tmp_path / "b.csv", ["a,2", "b,2"])
+    files = written(tmp_path / "a.csv", ["a,1", "b,2"]), written(tmp_path / "b.csv", ["a,2", "b,1"])
 
     assert refusal(*files, "--tune", "2").startswith("user_knn: no user has two posts")
+
+
+def test_what_is_to_be_evaluated_is_not_written_over(tmp_path: Path) -> None:
+    files = written(tmp_path / "a.csv", ["a,1", "b,2"]), written(tmp_path / "b.csv", ["a,2", "b,1"])
+    before = files[0].read_bytes()
+
+    assert "would be written over" in refusal(*files, "--lists", str(files[0]))
+    assert files[0].read_bytes() == before
+
+
+def test_options_of_the_replay_are_no_options_of_files(tmp_path: Path) -> None:
+    files = written(tmp_path / "a.csv", ["a,1", "b,2"]), written(tmp_path / "b.csv", ["a,2", "b,1"])
+
+    for options in (["--simulated"], ["--weekly"], ["--from", "2026-01-01"]):
+        assert "are no replay" in refusal(*files, *options)

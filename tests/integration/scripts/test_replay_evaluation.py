@@ -94,11 +94,14 @@ def test_a_table_says_what_was_judged_and_how(evaluate: Path, migrated_database_
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--from=2027-01-01", "--to=2027-02-01"], "nothing is after"),
-        (["--from=2020-01-01"], "nothing to learn from"),
+        (["--from=2027-01-01", "--to=2027-02-01"], "--to 2027-02-01 is outside the interactions: they are from"),
+        (["--from=2020-01-01"], "--from 2020-01-01 is outside the interactions: they are from"),
+        (["--from=2026-05-09", "--to=2026-05-08"], "there is no window of 24 hours"),
+        (["--ages=5000"], "nothing is left to learn from"),
+        (["--ages=inf"], "--ages 'inf' is wrong"),
         (["--from=yesterday"], "--from 'yesterday' is wrong: a date like 2026-05-31"),
         (["--ages=0,old"], "--ages '0,old' is wrong"),
-        (["--ages=-1"], "the ages of lists must be"),
+        (["--ages=-1"], "--ages '-1' is wrong"),
         (["--at=0"], "--at '0' is wrong"),
         (["--param=kk=3"], "there is no parameter 'kk'"),
         (["--algorithm=als"], "there is no algorithm 'als'"),

@@ -300,3 +300,23 @@ async def test_phases_are_told_in_their_order(migrated_database_url: str, tmp_pa
     await AdbcModelTraining(migrated_database_url, tmp_path, InteractionWeights(), on_phase=told.append).train()
 
     assert told == ["read", "fit", "write", "verify"]
+
+
+async def test_an_algorithm_that_takes_more_than_the_limit_is_refused_before_it_learns(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    connection = await asyncpg.connect(migrated_database_url)
+    await connection.execute(
+        "insert into user_interaction select gen_random_uuid(), md5((n % 50)::text)::uuid, gen_random_uuid(), 'like', "
+        "'{}', now() from generate_series(1, 2000) as n"
+    )
+    await connection.close()
+
+    def learning(limit_mb: int) -> AdbcModelTraining:
+        return AdbcModelTraining(
+            migrated_database_url, tmp_path, InteractionWeights(), algorithm="ease", memory_limit_mb=limit_mb
+        )
+
+    with pytest.raises(ConfigurationError, match=r"MEMORY_LIMIT_MB=60 is too little for this .* 104 and what"):
+        await learning(60).train()
+    assert (await learning(120).train()).post_count == 2000

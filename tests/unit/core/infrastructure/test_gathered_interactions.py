@@ -153,3 +153,13 @@ def test_weights_that_are_none_are_refused(wrong: float) -> None:
 
     with pytest.raises(ValueError, match="finite and not negative"):
         gathered.add(columns([(0, 0, 0, 0)]))
+
+
+def test_what_is_held_is_told_by_the_matrix_that_holds_the_most() -> None:
+    forgotten_under_the_short_one = Weighing(DECAYING.by_type, (0.0, 1.0))
+    gathered = SlicedInteractions(forgotten_under_the_short_one, NOW, count=30, slice_rows=3)
+
+    for _ in range(3):
+        gathered.add(columns([(0, 0, 2, 2160.0)] * 10))
+
+    assert gathered.held == 30

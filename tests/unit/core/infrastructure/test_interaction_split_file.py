@@ -70,15 +70,15 @@ def test_rows_are_in_the_order_of_the_training_whatever_the_test_says(tmp_path: 
 
 
 def test_interactions_of_a_pair_are_summed_in_the_matrix(tmp_path: Path) -> None:
-    found = split_of(tmp_path, "a,1\nb,1\na,1\na,1\n", "a,2\nb,2\n")
+    found = split_of(tmp_path, "a,1\nb,1\na,1\na,1\nc,2\n", "a,2\nb,2\n")
 
-    assert found.training.interactions.matrix(0, 0).toarray().tolist() == [[2], [1]]
+    assert found.training.interactions.matrix(0, 0).toarray().tolist() == [[2, 0], [1, 0], [0, 1]]
     assert not found.training.timed
 
 
 def test_the_newest_training_time_is_now(tmp_path: Path) -> None:
-    training = written(tmp_path, "user_id,post_id,created_at\na,1,3600\nb,1,10800\n")
-    test = written(tmp_path, "user_id,post_id,created_at\na,2,99999999\nb,2,99999999\n", "test.csv")
+    training = written(tmp_path, "user_id,post_id,created_at\na,1,3600\nb,2,10800\n")
+    test = written(tmp_path, "user_id,post_id,created_at\na,2,99999999\nb,3,99999999\n", "test.csv")
 
     found = read_split(training, test)
 
@@ -96,8 +96,14 @@ def test_pairs_of_the_test_that_are_in_the_training_are_counted(tmp_path: Path) 
         ("", "the file is empty"),
         ("\n\n", "the file is empty"),
         ("user_id,post_id\n", "there are no rows below the header"),
+        ("user_id,post_id\ra,1\rb,2\r", "line 1: not a header, do lines end as usual?"),
+        ("user_id,post_id,created_at\na,1,99999999999999\n", "line 2: not a time from 1970 to 2199"),
+        ("user_id,post_id,created_at\na,1,-5\n", "line 2: not a time from 1970 to 2199"),
         ("user_id,post_id\n\n  \n", "there are no rows below the header"),
-        ("user_id,item\na,1\n", "unknown column 'item': the header may name user_id, post_id, weight, created_at"),
+        (
+            "user_id,item\na,1\n",
+            "unknown column 'item': a header is expected, which may name user_id, post_id",
+        ),
         ("a,1\nb,1\n", "unknown column 'a'"),
         ("user_id,weight\na,1\n", "there is no column 'post_id' in the header: user_id, weight"),
         ("user_id,post_id,user_id\na,1,a\n", "there are two columns 'user_id'"),
@@ -164,3 +170,23 @@ def test_many_rows_are_read_by_the_column(tmp_path: Path) -> None:
 
     assert found.user_ids.to_pylist() == [f"u{user}" for user in numbers[:, 0].tolist()]
     assert found.post_ids.to_pylist() == [f"p{post}" for post in numbers[:, 1].tolist()]
+
+
+def test_bytes_that_are_no_text_are_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(bytes([0xE7, 0x80, 13, 200]) * 50)
+
+    with pytest.raises(InvalidInput, match="not UTF-8"):
+        read_interaction_file(tmp_path / "rows.csv")
+
+
+def test_an_id_longer_than_any_line_should_be_is_told_by_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"line 2: .*field limit"):
+        read_interaction_file(written(tmp_path, f"user_id,post_id\n{'a' * 200_000},1\n"))
+
+
+def test_files_without_a_post_in_common_and_weights_that_are_all_zero_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="no posts in common"):
+        split_of(tmp_path, "a,1\nb,2\n", "a,3\nb,4\n")
+    weightless = written(tmp_path, "user_id,post_id,weight\na,1,0\nb,2,0\n")
+    with pytest.raises(InvalidInput, match="all weights of the training are 0"):
+        read_split(weightless, written(tmp_path, "user_id,post_id\na,2\nb,1\n", "test.csv"))

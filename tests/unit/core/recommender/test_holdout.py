@@ -27,12 +27,37 @@ def pairs(training: TrainingSet) -> set[tuple[int, int]]:
     return set(zip(training.interactions.users.tolist(), training.interactions.posts.tolist(), strict=True))
 
 
-def test_with_times_the_latest_fifth_of_each_users_posts_is_held_out() -> None:
+def test_with_times_what_came_last_is_held_out_and_nothing_later_is_left_to_learn_from() -> None:
     found = held_out(ten_posts_each(timed=True))
 
     assert found.users.tolist() == [0, 1, 2, 3]
     assert [found.held_out[[row]].indices.tolist() for row in range(4)] == [[8, 9]] * 4
     assert pairs(found.rest) == {(user, post) for user in range(4) for post in range(8)}
+
+
+def test_users_who_stopped_long_ago_are_not_judged_and_teach_all_the_same() -> None:
+    stopped = [(4, post, -90.0) for post in range(5)]
+    active = [(user, post, float(post - 9)) for user in range(4) for post in range(10)]
+
+    found = held_out(training(*stopped, *active))
+
+    assert found.users.tolist() == [0, 1, 2, 3]
+    assert {(4, post) for post in range(5)} <= pairs(found.rest)
+
+
+def test_newcomers_after_the_cut_are_neither_learned_from_nor_judged() -> None:
+    active = [(user, post, float(post - 9)) for user in range(4) for post in range(10)]
+
+    found = held_out(training(*active, (4, 1, 0.0), (4, 2, 0.0)))
+
+    assert found.users.tolist() == [0, 1, 2, 3]
+    assert not any(user == 4 for user, _ in pairs(found.rest))
+
+
+def test_where_all_came_at_one_moment_posts_are_drawn() -> None:
+    found = held_out(training(*((user, post, 0.0) for user in range(4) for post in range(10))))
+
+    assert np.diff(found.held_out.indptr).tolist() == [2] * 4
 
 
 def test_now_is_the_newest_time_that_is_left() -> None:
@@ -50,11 +75,11 @@ def test_without_times_posts_are_drawn_and_another_seed_draws_others() -> None:
 
 
 def test_no_pair_is_on_both_sides_however_often_it_comes() -> None:
-    found = held_out(training((0, 1, -3), (0, 2, -2), (0, 2, 0), (0, 1, -1), (1, 1, 0)))
+    found = held_out(training((0, 1, -9), (0, 2, -8), (1, 1, -7), (1, 3, -6), (0, 1, -5), (0, 1, 1), (0, 3, 1)))
 
-    # Post 1 came first: post 2, new later, is held out with both of its interactions.
-    assert pairs(found.rest) == {(0, 1), (1, 1)}
-    assert found.held_out.toarray().nonzero()[1].tolist() == [2]
+    # After the cut user 0 has post 3, which is new, and post 1 again.
+    assert found.held_out.toarray().nonzero()[1].tolist() == [3]
+    assert pairs(found.rest) == {(0, 1), (0, 2), (1, 1), (1, 3)}
 
 
 def test_a_user_with_one_post_keeps_it_and_is_not_judged() -> None:
@@ -70,14 +95,11 @@ def test_where_nobody_has_two_posts_nothing_can_be_held_out() -> None:
 
 
 def test_the_score_is_the_mean_ndcg_of_what_was_held_out() -> None:
-    found = held_out(training((0, 0, 0), (0, 1, 1), (1, 2, 0), (1, 1, 2), (2, 3, 0), (3, 3, 0)))
+    learned = [(0, 0, -9), (1, 2, -9), (2, 1, -9), (3, 1, -9), (4, 1, -9), (5, 0, -9), (6, 4, -9), (7, 4, -9)]
+    found = held_out(training(*learned, (0, 1, 1), (1, 0, 2)))
 
-    # Left: 0 has post 0, 1 has 2, two have 3. Held out is post 1, which nobody has any more, so that none is found.
-    assert found.score(Popular(half_life=0.0), 3) == 0
-
-    found = held_out(training((0, 0, 0), (0, 1, 1), (1, 2, 0), (1, 0, 2), (2, 1, 0), (3, 1, 0)))
-
-    # Left: 0 has post 0, 1 has 2, two have 1. Post 1 comes first for user 0, and post 0 comes second for user 1.
+    # Left: three have 1, two have 0, two have 4. Post 1 comes first for user 0, and 0 comes second for user 1.
+    assert found.users.tolist() == [0, 1]
     assert found.score(Popular(half_life=0.0), 3) == pytest.approx((1 + 1 / math.log2(3)) / 2)
 
 

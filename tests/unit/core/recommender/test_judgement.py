@@ -64,3 +64,13 @@ def test_without_a_baseline_nothing_is_compared() -> None:
 def test_a_user_without_relevant_posts_cannot_be_judged() -> None:
     with pytest.raises(ValueError, match="without relevant posts"):
         judged(np.array([[0]]), csr_array((1, 3)), SHARES, (1,))
+
+
+def test_differences_are_paired_so_that_the_same_lists_differ_in_nothing() -> None:
+    lists = [[1, 0], [2, 0], [0, 1]]
+
+    found = summarised({"knn": judgement_of(lists), "popular": judgement_of(lists)}, "popular")["knn"]
+
+    assert found.differences is not None
+    assert found.estimates["ndcg@2"].low < found.estimates["ndcg@2"].high
+    assert found.differences["ndcg@2"].absolute == (0, 0, 0)

@@ -399,3 +399,16 @@ def test_moments_come_every_day_or_week() -> None:
     assert weekly_moments(7, 7) == (7,)
     with pytest.raises(ValueError, match="no moments from 2 to 1"):
         daily_moments(2, 1)
+
+
+@pytest.mark.parametrize("offset_hours", [0.0, 13.9, 1 / 3, 1234.56789])
+def test_the_last_window_is_there_wherever_hours_are_counted_from(offset_hours: float) -> None:
+    first, last = 1179.1 - offset_hours, 1179.1 + 12 * 168 - offset_hours
+
+    assert len(weekly_moments(first, last)) == 13
+
+
+@pytest.mark.parametrize("age", [float("inf"), float("nan"), -1.0])
+def test_ages_of_lists_are_finite_hours(age: float) -> None:
+    with pytest.raises(ValueError, match="ages of lists"):
+        Replay((1.0,), list_ages_hours=(0.0, age))

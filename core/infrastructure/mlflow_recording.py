@@ -29,6 +29,7 @@ PROBE_SECONDS = 3.0
 # A server that passes artefacts on answers only when its own store has them.
 _UPLOAD_SECONDS = "120"
 _AT_ONCE = 100
+_GATEWAY_ERRORS = {502, 503, 504}
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -59,11 +60,12 @@ def probe(uri: str) -> None:
 
 
 def _ask(url: str) -> None:
-    """Any answer will do, a refusal too: it is MLflow that knows the credentials and whom to trust."""
+    """Any answer of the server will do, a refusal too: it is MLflow that knows the credentials and whom to trust."""
     try:
         urllib.request.urlopen(url, timeout=PROBE_SECONDS).close()  # noqa: S310 - http or https, as asked above
-    except urllib.error.HTTPError:
-        return
+    except urllib.error.HTTPError as error:
+        if error.code in _GATEWAY_ERRORS:
+            raise
     except urllib.error.URLError as error:
         if not isinstance(error.reason, ssl.SSLError):
             raise

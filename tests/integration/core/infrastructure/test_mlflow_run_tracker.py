@@ -75,6 +75,7 @@ class FickleServer:
     def __init__(self) -> None:
         self.was_asked = asyncio.Event()
         self.is_silent = False
+        self.status = "200 OK"
         self.url = ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,7 +83,7 @@ class FickleServer:
         if self.is_silent:
             await reader.read()
         else:
-            writer.write(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")
+            writer.write(f"HTTP/1.0 {self.status}\r\nContent-Length: 0\r\n\r\n".encode())
         writer.close()
         self.was_asked.set()
 
@@ -171,6 +172,16 @@ async def test_a_server_is_asked_without_the_credentials_of_its_address() -> Non
         await asyncio.to_thread(probe, server.url.replace("//", "//someone:secret@"))
 
         assert server.was_asked.is_set()
+
+
+async def test_a_gateway_that_does_not_reach_the_server_is_no_server() -> None:
+    async with fickle_server() as server:
+        server.status = "401 Unauthorized"
+        await asyncio.to_thread(probe, server.url)
+
+        server.status = "503 Service Unavailable"
+        with pytest.raises(OSError, match="Service Unavailable"):
+            await asyncio.to_thread(probe, server.url)
 
 
 async def test_a_server_that_never_answers_is_not_waited_for(silent_server: str) -> None:

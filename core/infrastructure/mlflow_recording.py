@@ -123,7 +123,9 @@ def _log(client: Any, run_id: str, run: Mapping[str, Any]) -> None:
     now = int(time.time() * 1000)
     metrics = [Metric(name, value, now, 0) for name, value in run["metrics"].items()]
     for name, values in run["series"].items():
-        metrics += [Metric(name, value, now, step) for step, value in enumerate(values)]
+        # A second a step: MLflow's page of one metric draws by time, and would draw one moment as one upright line.
+        begin = now - 1000 * len(values)
+        metrics += [Metric(name, value, begin + 1000 * step, step) for step, value in enumerate(values)]
     params = [Param(name, value) for name, value in run["parameters"].items()]
     for some in _parts(params):
         client.log_batch(run_id, params=some)
@@ -151,7 +153,7 @@ def _drawn(series: Mapping[str, Sequence[float]], folder: Path) -> Path | None:
     for name, values in series.items():
         axes.plot(range(len(values)), values, marker="o", label=name)
     axes.set_xlabel("step")
-    axes.legend()
+    figure.legend(loc="outside right upper")
     figure.savefig(folder / "series.png", dpi=120)
     return folder / "series.png"
 

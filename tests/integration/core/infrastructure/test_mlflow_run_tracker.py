@@ -31,6 +31,8 @@ print(json.dumps([{
     "tags": run.data.tags, "files": sorted(file.path for file in client.list_artifacts(run.info.run_id)),
     "steps": {name: [[m.step, m.value] for m in client.get_metric_history(run.info.run_id, name)]
               for name in run.data.metrics},
+    "moments": {name: [m.timestamp for m in client.get_metric_history(run.info.run_id, name)]
+                for name in run.data.metrics},
 } for run in runs]))
 """
 
@@ -126,6 +128,8 @@ async def test_a_run_is_found_where_mlflow_looks_for_it(tmp_path: Path) -> None:
     }
     assert run["metrics"]["ndcg_at_10"] == 0.2
     assert run["steps"]["ndcg_at_10_by_window"] == [[0, 0.1], [1, 0.3], [2, 0.2]]
+    first, *others = run["moments"]["ndcg_at_10_by_window"]
+    assert [moment - first for moment in others] == [1000, 2000]
     assert (run["tags"]["kind"], run["tags"]["gate"]) == ("training", "passed")
     assert run["files"] == ["model.joblib", "series.png"]
 

@@ -267,7 +267,7 @@ class _Work:
         score = self._scored(holdout)
         start = tuning.defaults_of(learner, space)
         found = tuning.tune(space, score, trials=self.plan.trials, seed=self.plan.seed, start=start)
-        tuned = Tuned(self.plan.trials, len(holdout.users), found.start.value, found.best.value)
+        tuned = Tuned(self.plan.trials, holdout.judged, found.start.value, found.best.value)
         return {**given, **found.best.parameters}, tuned
 
     def _scored(self, holdout: Holdout) -> Callable[[Mapping[str, Value]], float]:

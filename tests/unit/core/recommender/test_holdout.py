@@ -27,63 +27,78 @@ def pairs(training: TrainingSet) -> set[tuple[int, int]]:
     return set(zip(training.interactions.users.tolist(), training.interactions.posts.tolist(), strict=True))
 
 
-def test_with_times_what_came_last_is_held_out_and_nothing_later_is_left_to_learn_from() -> None:
-    found = held_out(ten_posts_each(timed=True))
+def feed(users: int = 4, days: int = 40) -> TrainingSet:
+    """Every user meets yesterday's post each day."""
+    rows = [(user, day - 1, float(day)) for user in range(users) for day in range(1, days + 1)]
+    strangers = [(users, day, float(day)) for day in range(days + 1)]
+    return training(*rows, *strangers, posts=days + 1)
 
-    assert found.users.tolist() == [0, 1, 2, 3]
-    assert [found.held_out[[row]].indices.tolist() for row in range(4)] == [[8, 9]] * 4
-    assert pairs(found.rest) == {(user, post) for user in range(4) for post in range(8)}
+
+def test_with_times_the_last_fifth_is_held_out_in_folds_that_know_nothing_later() -> None:
+    found = held_out(feed())
+
+    assert len(found.folds) == 4
+    for fold in found.folds:
+        now = fold.rest.interactions.times.max()
+        assert now == 0
+        (least,) = np.unique(fold.held_out.indices)[:1]
+        assert least >= fold.rest.interactions.posts.max() - 1
+    sizes = [len(fold.rest.interactions.times) for fold in found.folds]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == pytest.approx(0.8 * len(feed().interactions.times), rel=0.05)
+
+
+def test_posts_that_nobody_had_by_then_are_not_asked_for() -> None:
+    for fold in held_out(feed()).folds:
+        assert set(fold.held_out.indices.tolist()) <= set(fold.rest.interactions.posts.tolist())
 
 
 def test_users_who_stopped_long_ago_are_not_judged_and_teach_all_the_same() -> None:
-    stopped = [(4, post, -90.0) for post in range(5)]
-    active = [(user, post, float(post - 9)) for user in range(4) for post in range(10)]
+    stopped = [(5, post, -90.0) for post in range(5)]
+    rows = feed().interactions
+    active = list(zip(rows.users.tolist(), rows.posts.tolist(), rows.times.tolist(), strict=True))
 
-    found = held_out(training(*stopped, *active))
+    found = held_out(training(*stopped, *active, posts=41))
 
-    assert found.users.tolist() == [0, 1, 2, 3]
-    assert {(4, post) for post in range(5)} <= pairs(found.rest)
+    for fold in found.folds:
+        assert 5 not in fold.users
+        assert {(5, post) for post in range(5)} <= pairs(fold.rest)
 
 
-def test_newcomers_after_the_cut_are_neither_learned_from_nor_judged() -> None:
-    active = [(user, post, float(post - 9)) for user in range(4) for post in range(10)]
+def test_newcomers_are_not_judged_before_they_have_a_history() -> None:
+    rows = feed().interactions
+    active = list(zip(rows.users.tolist(), rows.posts.tolist(), rows.times.tolist(), strict=True))
 
-    found = held_out(training(*active, (4, 1, 0.0), (4, 2, 0.0)))
+    found = held_out(training(*active, (5, 1, 40.0), (5, 2, 40.0), posts=41))
 
-    assert found.users.tolist() == [0, 1, 2, 3]
-    assert not any(user == 4 for user, _ in pairs(found.rest))
+    assert all(5 not in fold.users for fold in found.folds)
 
 
 def test_where_all_came_at_one_moment_posts_are_drawn() -> None:
-    found = held_out(training(*((user, post, 0.0) for user in range(4) for post in range(10))))
+    (found,) = held_out(training(*((user, post, 0.0) for user in range(4) for post in range(10)))).folds
 
     assert np.diff(found.held_out.indptr).tolist() == [2] * 4
 
 
-def test_now_is_the_newest_time_that_is_left() -> None:
-    found = held_out(ten_posts_each(timed=True))
-
-    assert found.rest.interactions.times.max() == 0
-    assert found.rest.interactions.times.min() == -7
-
-
 def test_without_times_posts_are_drawn_and_another_seed_draws_others() -> None:
-    one, again, other = (held_out(ten_posts_each(timed=False), seed) for seed in (1, 1, 2))
+    one, again, other = (held_out(ten_posts_each(timed=False), seed).folds[0] for seed in (1, 1, 2))
 
     assert np.diff(one.held_out.indptr).tolist() == [2] * 4
     assert pairs(one.rest) == pairs(again.rest) != pairs(other.rest)
 
 
 def test_no_pair_is_on_both_sides_however_often_it_comes() -> None:
-    found = held_out(training((0, 1, -9), (0, 2, -8), (1, 1, -7), (1, 3, -6), (0, 1, -5), (0, 1, 1), (0, 3, 1)))
+    again = [(user, 3, 39.5) for user in range(4)]
+    rows = feed().interactions
+    active = list(zip(rows.users.tolist(), rows.posts.tolist(), rows.times.tolist(), strict=True))
 
-    # After the cut user 0 has post 3, which is new, and post 1 again.
-    assert found.held_out.toarray().nonzero()[1].tolist() == [3]
-    assert pairs(found.rest) == {(0, 1), (0, 2), (1, 1), (1, 3)}
+    for fold in held_out(training(*active, *again, posts=41)).folds:
+        users, columns = fold.held_out.toarray().nonzero()
+        assert not pairs(fold.rest) & set(zip(fold.users[users].tolist(), columns.tolist(), strict=True))
 
 
 def test_a_user_with_one_post_keeps_it_and_is_not_judged() -> None:
-    found = held_out(training((0, 1, 0), (1, 1, 0), (1, 2, 0), timed=False))
+    (found,) = held_out(training((0, 1, 0), (1, 1, 0), (1, 2, 0), timed=False)).folds
 
     assert found.users.tolist() == [1]
     assert (0, 1) in pairs(found.rest)
@@ -94,12 +109,13 @@ def test_where_nobody_has_two_posts_nothing_can_be_held_out() -> None:
         held_out(training((0, 1, 0), (0, 1, 0), (1, 2, 0)))
 
 
-def test_the_score_is_the_mean_ndcg_of_what_was_held_out() -> None:
+def test_the_score_is_the_mean_ndcg_over_users_in_folds() -> None:
     learned = [(0, 0, -9), (1, 2, -9), (2, 1, -9), (3, 1, -9), (4, 1, -9), (5, 0, -9), (6, 4, -9), (7, 4, -9)]
     found = held_out(training(*learned, (0, 1, 1), (1, 0, 2)))
 
-    # Left: three have 1, two have 0, two have 4. Post 1 comes first for user 0, and 0 comes second for user 1.
-    assert found.users.tolist() == [0, 1]
+    # Left: three have 1, two have 0, two have 4. Post 1 comes first for user 0; then 1 has four, and 0 is second.
+    assert [fold.users.tolist() for fold in found.folds] == [[0], [1]]
+    assert found.judged == 2
     assert found.score(Popular(half_life=0.0), 3) == pytest.approx((1 + 1 / math.log2(3)) / 2)
 
 

@@ -1,9 +1,10 @@
 """What happens to a job that is given up."""
 
+from typing import Any
 from uuid import UUID
 
 import structlog
-from dramatiq import Broker, MessageProxy, Middleware
+from dramatiq import Broker, Message, MessageProxy, Middleware
 from dramatiq.middleware import TimeLimitExceeded
 
 from core.domain.errors import ThreadsMlError, Unavailable
@@ -38,7 +39,12 @@ class FinalFailure(Middleware):
         if message.queue_name == Queue.FEEDS:
             self._fail(message, _told(exception))
 
-    def _fail(self, message: MessageProxy, failure: str) -> None:
+    def on_quarantine(self, message: Message[Any]) -> None:
+        """Tell the holders of tickets that workers died over the job."""
+        if message.queue_name == Queue.FEEDS:
+            self._fail(message, "the worker that generated the feed died, three times")
+
+    def _fail(self, message: MessageProxy | Message[Any], failure: str) -> None:
         try:
             user_id = UUID(message.kwargs["user_id"])
             run_on_loop(self._lifespan.parts.fail_job(user_id, failure))

@@ -3,7 +3,7 @@
 import sys
 
 import dramatiq
-from dramatiq.middleware import AgeLimit, AsyncIO, Retries, TimeLimit
+from dramatiq.middleware import AgeLimit, AsyncIO, TimeLimit
 
 from core.domain.errors import ConfigurationError
 from core.domain.job import Queue
@@ -11,6 +11,7 @@ from core.logs import set_up_logs
 from core.settings import Settings
 from worker.actors import declare_actors
 from worker.broker import build_broker
+from worker.careful_retries import CarefulRetries, NotedStarts
 from worker.configuration import load_worker_settings
 from worker.final_failure import FinalFailure
 from worker.lifespan import Lifespan
@@ -41,7 +42,8 @@ def _set_up(queue: Queue, process_name: str) -> None:
 def _declare(settings: Settings, queue: Queue) -> None:
     """The order matters: `before` hooks run from left to right, `after` hooks from right to left."""
     lifespan = Lifespan(settings, queue)
-    middleware = [AgeLimit(), FinalFailure(lifespan), TimeLimit(), Retries(), AsyncIO(), lifespan]
-    broker = build_broker(settings, middleware)
+    final_failure = FinalFailure(lifespan)
+    middleware = [AgeLimit(), final_failure, TimeLimit(), CarefulRetries(), NotedStarts(), AsyncIO(), lifespan]
+    broker = build_broker(settings, middleware, final_failure.on_quarantine)
     dramatiq.set_broker(broker)
     declare_actors(broker, queue, lifespan)

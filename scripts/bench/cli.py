@@ -11,6 +11,7 @@ BENCHES = {
     "train": "scripts.bench.train",
     "knn": "scripts.bench.knn",
     "rollback": "scripts.bench.rollback",
+    "queue": "scripts.bench.queue",
     "model-memory": "scripts.bench.model_memory",
 }
 

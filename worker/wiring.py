@@ -15,6 +15,7 @@ from core.application.fail_job import FailJob
 from core.application.generate_feed import GenerateFeed
 from core.application.ports.popular_posts import PopularPosts
 from core.application.ports.worker_presence import WorkerPresence
+from core.application.sweep_tickets import SweepTickets
 from core.domain.errors import QueueUnavailable, ThreadsMlError
 from core.domain.job import Queue
 from core.infrastructure.artefact_stores import artefact_store
@@ -38,6 +39,7 @@ from core.settings import Settings
 
 BEAT_SECONDS = 3.0
 LOOK_AT_POPULAR_SECONDS = 60.0
+SWEEP_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,10 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
                 composition=settings.composition,
                 valid_for=timedelta(hours=settings.recommendation_max_age_hours),
             )
-            fail_job = FailJob(PostgresTicketStore(pool), queue)
-            yield WorkerParts(generate_feed, fail_job, RedisWorkerPresence(broker, _process_name()))
+            tickets = PostgresTicketStore(pool)
+            async with _repeated(SWEEP_SECONDS, SweepTickets(tickets, queue, generate_feed.clock)):
+                presence = RedisWorkerPresence(broker, _process_name())
+                yield WorkerParts(generate_feed, FailJob(tickets, queue), presence)
 
 
 @asynccontextmanager

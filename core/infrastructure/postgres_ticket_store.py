@@ -1,6 +1,8 @@
 """Tickets in Postgres."""
 
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +10,13 @@ import msgspec
 
 from core.domain.feed import FeedOrder
 from core.domain.job import FeedRequest, Ticket
-from core.infrastructure.postgres_pool import Pool, borrowed
+from core.infrastructure.postgres_pool import Pool, borrowed, transaction
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
 PURGED_AT_ONCE = 10
+SWEPT_AT_ONCE = 1000
+# Any number that nobody else in the database locks.
+SWEEP_LOCK = 0x7468726561647301
 
 _ADD = """
     with purged as (
@@ -24,6 +29,13 @@ _ADD = """
 """
 _GET = "select id, request, epoch, generation, created_at, expires_at, failure from ticket where id = $1"
 _FAIL = "update ticket set failure = $2 where user_id = $1 and failure is null and expires_at > now()"
+_OVERDUE = """
+    select ticket.user_id from ticket left join feed on feed.user_id = ticket.user_id
+    where ticket.failure is null and ticket.expires_at > now() and ticket.created_at < $1
+        and (feed.user_id is null or (feed.epoch, feed.generation) <= (ticket.epoch, ticket.generation))
+        and exists (select from user_interaction where user_id = ticket.user_id)
+    group by ticket.user_id order by min(ticket.created_at) limit $2
+"""
 
 
 class PostgresTicketStore:
@@ -53,6 +65,16 @@ class PostgresTicketStore:
         """Write the failure on the user's open tickets."""
         async with borrowed(self._pool) as connection:
             await connection.execute(_FAIL, user_id, failure.replace("\0", "�"))  # which Postgres keeps out of text
+
+    @asynccontextmanager
+    async def overdue(self, created_before: datetime) -> AsyncIterator[Sequence[UUID]]:
+        """Under an advisory lock that ends with the block's transaction, or with the connection."""
+        async with transaction(self._pool) as connection:
+            if not await connection.fetchval("select pg_try_advisory_xact_lock($1)", SWEEP_LOCK):
+                yield []
+                return
+            rows = await connection.fetch(_OVERDUE, created_before, SWEPT_AT_ONCE)
+            yield [row["user_id"] for row in rows]
 
 
 def _columns_of(ticket: Ticket) -> tuple[Any, ...]:

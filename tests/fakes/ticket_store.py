@@ -1,21 +1,28 @@
 """Tickets in a dict."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from uuid import UUID
 
 from core.application.ports.clock import Clock
 from core.domain.errors import ArchiveUnavailable
+from core.domain.feed import NO_FEED, FeedOrder
 from core.domain.job import Ticket
 from tests.fakes.clock import FakeClock
 
 
 @dataclass
 class FakeTicketStore:
-    """Purges nothing."""
+    """Purges nothing; `orders` and `with_history` are what Postgres knows of users' feeds and interactions."""
 
     tickets: dict[UUID, Ticket] = field(default_factory=dict)
     clock: Clock = field(default_factory=FakeClock)
     unavailable: bool = False
+    orders: dict[UUID, FeedOrder] = field(default_factory=dict)
+    with_history: set[UUID] = field(default_factory=set)
+    is_being_swept: bool = False
 
     async def add(self, ticket: Ticket) -> None:
         self._answer()
@@ -35,6 +42,28 @@ class FakeTicketStore:
             is_open = ticket.failure is None and self.clock.now() < ticket.expires_at
             if is_open and ticket.request.user_id == user_id:
                 self.tickets[ticket.id] = replace(ticket, failure=failure)
+
+    @asynccontextmanager
+    async def overdue(self, created_before: datetime) -> AsyncIterator[Sequence[UUID]]:
+        self._answer()
+        if self.is_being_swept:
+            yield []
+            return
+        self.is_being_swept = True
+        open_ones = [
+            ticket
+            for ticket in self.tickets.values()
+            if ticket.failure is None and ticket.created_at < created_before and self.clock.now() < ticket.expires_at
+        ]
+        late = [ticket for ticket in open_ones if self._order_of(ticket.request.user_id) <= ticket.newer_than]
+        users = [ticket.request.user_id for ticket in sorted(late, key=lambda ticket: ticket.created_at)]
+        try:
+            yield [user_id for user_id in dict.fromkeys(users) if user_id in self.with_history]
+        finally:
+            self.is_being_swept = False
+
+    def _order_of(self, user_id: UUID) -> FeedOrder:
+        return self.orders.get(user_id, NO_FEED)
 
     def _answer(self) -> None:
         if self.unavailable:

@@ -1,5 +1,8 @@
 """Claims that callers took away with them."""
 
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -19,4 +22,11 @@ class TicketStore(Protocol):
 
     async def fail_all_of(self, user_id: UUID, failure: str) -> None:
         """Write the failure on every ticket of the user that has none and is not expired."""
+        ...
+
+    def overdue(self, created_before: datetime) -> AbstractAsyncContextManager[Sequence[UUID]]:
+        """Users with a history whose open ticket from before that moment has no newer feed yet, the longest first.
+
+        Nobody while somebody else is inside the block: of all sweepers one is at it.
+        """
         ...

@@ -9,10 +9,13 @@ import pytest
 
 from core.application.ports.ticket_store import TicketStore
 from core.domain.feed import FeedOrder
+from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, PagePosition, Ticket
+from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_pool import open_pool
 from core.infrastructure.postgres_ticket_store import PURGED_AT_ONCE, PostgresTicketStore
 from core.infrastructure.system_clock import SystemClock
+from tests.builders import feed_of
 from tests.fakes.ticket_store import FakeTicketStore
 
 NOW = datetime.now(UTC)
@@ -102,3 +105,32 @@ async def test_new_tickets_sweep_long_expired_ones_away(migrated_database_url: s
 
         assert await pool.fetchval("select count(*) from ticket") == 2
         assert await tickets.get(TICKET.id) == TICKET
+
+
+async def test_overdue_are_users_with_a_history_whose_open_ticket_has_no_newer_feed(migrated_database_url: str) -> None:
+    async with open_pool(migrated_database_url) as pool:
+        tickets, archive = PostgresTicketStore(pool), PostgresFeedArchive(pool)
+        for number, user in enumerate(("late", "later", "served", "stranger", "failed", "expired", "young")):
+            ticket = replace(
+                TICKET,
+                id=UUID(int=number + 1),
+                request=FeedRequest(user, 5),
+                created_at=NOW - timedelta(seconds=1 if user == "young" else 60 - number),
+                expires_at=NOW - timedelta(seconds=1) if user == "expired" else NOW + timedelta(hours=1),
+                failure="it broke" if user == "failed" else None,
+            )
+            await tickets.add(ticket)
+            if user != "stranger":
+                await pool.execute(
+                    "insert into user_interaction (user_id, post_id, interaction_type) values ($1, $1, 'like')",
+                    to_uuid(user),
+                )
+        await archive.put(replace(feed_of("later"), order=FeedOrder(3, 4)))
+        await archive.put(replace(feed_of("served"), order=FeedOrder(3, 5)))
+
+        async with tickets.overdue(NOW - timedelta(seconds=15)) as overdue:
+            assert overdue == [to_uuid("late"), to_uuid("later")]
+            async with tickets.overdue(NOW - timedelta(seconds=15)) as meanwhile:
+                assert meanwhile == []
+        async with tickets.overdue(NOW - timedelta(seconds=15)) as again:
+            assert len(again) == 2

@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "scripts.train",
     "models": "scripts.models",
     "enqueue": "scripts.enqueue_active_users",
+    "jobs": "scripts.jobs",
     "status": "scripts.status",
     "why": "scripts.why",
     "evaluate": "scripts.evaluate",

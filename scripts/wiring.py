@@ -120,12 +120,13 @@ async def _ask_cache(settings: Settings) -> None:
 
 
 async def _ask_broker(settings: Settings) -> None:
-    async with _open_broker(settings) as client:
+    async with open_broker(settings) as client:
         with translated(QueueUnavailable):
             await client.ping()
 
 
-def _open_broker(settings: Settings) -> AbstractAsyncContextManager[RedisClient]:
+def open_broker(settings: Settings) -> AbstractAsyncContextManager[RedisClient]:
+    """The Redis that holds the queue, for somebody who is in no hurry."""
     return open_redis(
         settings.effective_broker_url,
         timeout_seconds=BROKER_TIMEOUT_SECONDS,
@@ -148,7 +149,7 @@ async def open_bulk(settings: Settings) -> AsyncIterator[Bulk]:
     """Open what `enqueue` needs."""
     async with (
         open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool,
-        _open_broker(settings) as broker,
+        open_broker(settings) as broker,
     ):
         archive, queue = PostgresFeedArchive(pool), RedisJobQueue(broker)
         enqueue = EnqueueActiveUsers(
@@ -209,7 +210,7 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
 async def _queue(stack: AsyncExitStack, settings: Settings) -> JobQueue:
     if not settings.effective_broker_url:
         return AbsentJobQueue()
-    return RedisJobQueue(await stack.enter_async_context(_open_broker(settings)))
+    return RedisJobQueue(await stack.enter_async_context(open_broker(settings)))
 
 
 @asynccontextmanager

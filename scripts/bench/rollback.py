@@ -3,16 +3,12 @@
 import asyncio
 import itertools
 import json
-import os
 import random
-import signal
-import socket
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,16 +18,12 @@ import msgspec
 import typer
 from rich.table import Table
 
-from core.domain.errors import ThreadsMlError
 from scripts.bench.http_load import Answer, Connection, post_request, steady_load
+from scripts.bench.own_service import HOST, TIMEOUT_SECONDS, OwnService, free_port
 from scripts.command import command_app, console, run_to_end
 
-HOST = "127.0.0.1"
 CALM_SECONDS = 3.0
 AT_MOST_SECONDS = 60.0
-READY_WITHIN_SECONDS = 120.0
-TIMEOUT_SECONDS = 10.0
-_UNSET = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "PORT", "MODEL_PATH", "MODEL_PIN")
 
 app = command_app()
 
@@ -73,7 +65,7 @@ def rollback(
 async def measure(interactions: int, connections: int, seed: int) -> RollbackFigures:
     """All of it in a folder of its own, which goes afterwards."""
     with tempfile.TemporaryDirectory(prefix="threads-ml-bench-") as folder:
-        system = _System(Path(folder), _free_port())
+        system = OwnService(Path(folder), free_port())
         await system.run("migrate")
         await system.run("generate-fake-interactions", "--count", str(interactions), "--seed", str(seed))
         await system.run("train", "--no-gate")
@@ -84,54 +76,7 @@ async def measure(interactions: int, connections: int, seed: int) -> RollbackFig
             return await _rolled_back(system, connections, seed)
 
 
-class _System:
-    """A service in a folder, and its commands."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
-        inherited = {name: value for name, value in os.environ.items() if name not in _UNSET}
-        self._environment = inherited | {"TRACK_RUNS": "false"}
-
-    async def run(self, *arguments: str, **environment: str) -> str:
-        """The command's output. Raises ThreadsMlError where it fails."""
-        command = await self._start(*arguments, **environment)
-        output, errors = await command.communicate()
-        if command.returncode:
-            raise ThreadsMlError(f"`threads-ml {' '.join(arguments)}` failed: {errors.decode().strip()}")
-        return output.decode()
-
-    @asynccontextmanager
-    async def up(self) -> AsyncIterator[None]:
-        """The whole service inside the block."""
-        process = await self._start("up", "--port", str(self.port), "--embedded")
-        draining = asyncio.create_task(process.communicate())
-        try:
-            await self._until_ready(process)
-            yield
-        finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-            await draining
-
-    async def _start(self, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "scripts.cli", *arguments, "--data-dir", str(self.folder / "data")),
-            cwd=self.folder,
-            env=self._environment | environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
-        deadline = time.monotonic() + READY_WITHIN_SECONDS
-        async with Connection(HOST, self.port, TIMEOUT_SECONDS) as connection:
-            while (await connection.ask(b"GET /ready HTTP/1.1\r\nHost: bench\r\n\r\n")).status != 200:
-                if process.returncode is not None or time.monotonic() > deadline:
-                    raise ThreadsMlError(f"the service in {self.folder} has not become ready")
-                await asyncio.sleep(0.1)
-
-
-async def _rolled_back(system: _System, connections: int, seed: int) -> RollbackFigures:
+async def _rolled_back(system: OwnService, connections: int, seed: int) -> RollbackFigures:
     database_url = json.loads(await system.run("status", "--json"))["database_url"]
     database = await asyncpg.connect(database_url)
     rows = await database.fetch("select user_id from feed order by user_id")
@@ -145,7 +90,7 @@ async def _rolled_back(system: _System, connections: int, seed: int) -> Rollback
 
 
 async def _loaded(
-    system: _System, connections: int, users: list[str], answers: list[Answer], database: Any
+    system: OwnService, connections: int, users: list[str], answers: list[Answer], database: Any
 ) -> tuple[float, float]:
     """Load from before the rollback until every feed is renewed; when the command began and ended."""
     stop, next_user = asyncio.Event(), itertools.cycle(users)
@@ -195,12 +140,6 @@ def _figures(
 def _p99(answers: list[Answer]) -> float:
     ordered = sorted(answer.seconds for answer in answers)
     return 1000 * ordered[int(0.99 * len(ordered))] if ordered else 0.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _table(figures: RollbackFigures) -> Table:

@@ -124,12 +124,13 @@ def replaced(settings: Settings, folder: Path, memory_limit_mb: int) -> Settings
 async def measure(rows: int, settings: Settings) -> TrainRates:
     """All figures in one sitting, in a new database that is dropped again."""
     async with own_database(settings.database_url) as url:
-        await _fill(url, rows)
+        await fill_interactions(url, rows)
         copy_seconds = min([await _copy_seconds(url) for _ in range(COPIES)])
         return TrainRates(rows, copy_seconds, await _train_apart(msgspec.structs.replace(settings, database_url=url)))
 
 
-async def _fill(url: str, rows: int) -> None:
+async def fill_interactions(url: str, rows: int) -> None:
+    """Make up so many interactions, fifty a user, and write them in."""
     connection = await connect(url)
     await connection.copy_to_table(
         "user_interaction",

@@ -1,0 +1,73 @@
+"""A whole service of the benchmark's own, as `threads-ml up` runs it."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from core.domain.errors import ThreadsMlError
+from scripts.bench.http_load import Connection
+
+HOST = "127.0.0.1"
+READY_WITHIN_SECONDS = 120.0
+TIMEOUT_SECONDS = 10.0
+_UNSET = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "PORT", "MODEL_PATH", "MODEL_PIN")
+
+
+class OwnService:
+    """A service in a folder, and its commands; nothing that this machine runs otherwise is used."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        inherited = {name: value for name, value in os.environ.items() if name not in _UNSET}
+        self._environment = inherited | {"TRACK_RUNS": "false"}
+
+    async def run(self, *arguments: str, **environment: str) -> str:
+        """The command's output. Raises ThreadsMlError where it fails."""
+        command = await self._start(*arguments, **environment)
+        output, errors = await command.communicate()
+        if command.returncode:
+            raise ThreadsMlError(f"`threads-ml {' '.join(arguments)}` failed: {errors.decode().strip()}")
+        return output.decode()
+
+    @asynccontextmanager
+    async def up(self) -> AsyncIterator[None]:
+        """The whole service inside the block."""
+        process = await self._start("up", "--port", str(self.port), "--embedded")
+        draining = asyncio.create_task(process.communicate())
+        try:
+            await self._until_ready(process)
+            yield
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+            await draining
+
+    async def _start(self, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "scripts.cli", *arguments, "--data-dir", str(self.folder / "data")),
+            cwd=self.folder,
+            env=self._environment | environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        async with Connection(HOST, self.port, TIMEOUT_SECONDS) as connection:
+            while (await connection.ask(b"GET /ready HTTP/1.1\r\nHost: bench\r\n\r\n")).status != 200:
+                if process.returncode is not None or time.monotonic() > deadline:
+                    raise ThreadsMlError(f"the service in {self.folder} has not become ready")
+                await asyncio.sleep(0.1)
+
+
+def free_port() -> int:
+    """One that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

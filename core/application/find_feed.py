@@ -47,6 +47,11 @@ class FindFeed:
         await self._refill(newest)
         return FoundFeed(newest, FeedSource.ARCHIVE)
 
+    async def in_cache(self, user_id: UUID) -> FoundFeed | None:
+        """A fresh feed that the cache holds: enough for a second look, as feeds are shown there last."""
+        cached = await self._from_cache(user_id)
+        return FoundFeed(cached, FeedSource.CACHE) if cached is not None and self._is_fresh(cached) else None
+
     def _is_fresh(self, feed: Feed) -> bool:
         return feed.is_fresh(self.clock.now()) and not self.stale_models.includes(feed.model_version)
 

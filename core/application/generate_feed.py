@@ -1,5 +1,6 @@
 """Generate one user's feed: what a worker does for a message."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,8 +40,7 @@ class GenerateFeed:
 
     async def __call__(self, message: GenerateMessage) -> Feed | None:
         """The new feed; None for a user without any history, for whom none is stored. Raises ArchiveUnavailable."""
-        await self._mark_running(message)
-        history = await self.history.read(message.user_id)
+        _, history = await asyncio.gather(self._mark_running(message), self.history.read(message.user_id))
         feed = await self._composed(history) if history.interactions else None
         if feed is not None:
             await self._show(await self._archived(feed))

@@ -43,7 +43,7 @@ class RecommendPosts:
                 return page_of(found.feed, request, found.source)
             if found is None and await self._is_stranger(request.user_id):
                 return self.offer_popular.to_a_stranger(request)
-            return await self._generated(request, patience, request_id)
+            return await self._generated(request, patience, request_id, found)
         except ArchiveUnavailable as unavailable:
             return self.offer_popular.instead(request, unavailable)
 
@@ -69,11 +69,13 @@ class RecommendPosts:
         except CacheUnavailable:
             return
 
-    async def _generated(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | Ticket:
+    async def _generated(
+        self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
+    ) -> FeedPage | Ticket:
         async with self.signals.listen(request.user_id) as listening:
-            found = await self.find_feed(request.user_id)
-            if found is not None and found.is_fresh:
-                return page_of(found.feed, request, found.source)
+            shown_meanwhile = await self.find_feed.in_cache(request.user_id)
+            if shown_meanwhile is not None:
+                return page_of(shown_meanwhile.feed, request, shown_meanwhile.source)
             submission = await self._submit(GenerateMessage(request.user_id, request_id))
             if submission is not None and submission.workers_alive and not patience.respond_async:
                 found = await self._awaited(request.user_id, listening, patience.wait_seconds)

@@ -115,17 +115,17 @@ async def test_a_lost_signal_costs_the_patience_but_not_the_feed() -> None:
 
 async def test_a_feed_that_came_between_the_look_and_the_listening_is_not_generated_again() -> None:
     stage = Stage()
-    archive = ArrivesOnSecondLook(stage.archive, feed_of())
-    stage.archive.get = archive.get  # type: ignore[method-assign] # the moment between two looks has no other handle
+    cache = ArrivesOnSecondLook(stage.cache, feed_of())
+    stage.cache.get = cache.get  # type: ignore[method-assign] # the moment between two looks has no other handle
 
     page = await page_from(stage, LONG)
 
-    assert page.source is FeedSource.ARCHIVE
+    assert page.source is FeedSource.CACHE
     assert stage.queue.messages == []
 
 
 class ArrivesOnSecondLook:
-    """An archive that has the feed only when it is asked again."""
+    """A cache or archive that has the feed only when it is asked again."""
 
     def __init__(self, archive: object, feed: Feed, at_look: int = 2) -> None:
         self.looks = 0
@@ -226,7 +226,7 @@ async def test_a_second_caller_joins_the_job_of_the_first() -> None:
 
 async def test_a_job_that_ends_just_before_its_ticket_is_written_needs_none() -> None:
     stage = Stage()
-    archive = ArrivesOnSecondLook(stage.archive, feed_of(), at_look=4)
+    archive = ArrivesOnSecondLook(stage.archive, feed_of(), at_look=3)
     stage.archive.get = archive.get  # type: ignore[method-assign] # the moment between two looks has no other handle
 
     page = await page_from(stage)

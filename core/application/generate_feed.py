@@ -1,7 +1,7 @@
 """Generate one user's feed: what a worker does for a message."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.application.ports.clock import Clock
@@ -43,7 +43,8 @@ class GenerateFeed:
         _, history = await asyncio.gather(self._mark_running(message), self.history.read(message.user_id))
         feed = await self._composed(history) if history.interactions else None
         if feed is not None:
-            await self._show(await self._archived(feed))
+            feed = await self._archived(feed)
+            await self._show(feed)
         await self._release(message)
         return feed
 
@@ -59,13 +60,14 @@ class GenerateFeed:
             generated_at=now,
             expires_at=self._expiry(now, ranking),
             built_up_to=history.built_up_to,
-            external_ids=await self.external_ids.texts_of([item.post_id for item in recommendations]),
         )
 
     async def _archived(self, feed: Feed) -> Feed:
-        """What the archive holds afterwards: a newer feed stays, and is the one to show."""
-        if await self.archive.put(feed):
-            return feed
+        """What the archive holds afterwards, with the texts of ids: a newer feed stays, and is the one to show."""
+        post_ids = [item.post_id for item in feed.recommendations]
+        is_stored, texts = await asyncio.gather(self.archive.put(feed), self.external_ids.texts_of(post_ids))
+        if is_stored:
+            return replace(feed, external_ids=texts)
         return await self.archive.get(feed.user_id) or feed
 
     def _expiry(self, now: datetime, ranking: Ranking) -> datetime:

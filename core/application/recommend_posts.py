@@ -36,7 +36,10 @@ class RecommendPosts:
     async def __call__(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | Ticket:
         """Raises CursorExpired for a page of a feed that is gone; a first page there is, whatever is away."""
         try:
-            found = await self.find_feed(request.user_id)
+            cached = await self.find_feed.in_cache(request.user_id)
+            if cached is None and request.after is None and await self._is_remembered_stranger(request.user_id):
+                return self.offer_popular.to_a_stranger(request)
+            found = await self.find_feed.beyond_cache(request.user_id, cached)
             if request.after is not None:
                 return self._continued(request, found)
             if found is not None and found.is_fresh:
@@ -52,12 +55,13 @@ class RecommendPosts:
             return page_of(found.feed, request, found.source)
         return self.offer_popular(request)
 
-    async def _is_stranger(self, user_id: UUID) -> bool:
+    async def _is_remembered_stranger(self, user_id: UUID) -> bool:
         try:
-            if await self.cache.is_cold(user_id):
-                return True
+            return await self.cache.is_cold(user_id)
         except CacheUnavailable:
-            return await self.history.count_posts(user_id, at_most=1) == 0
+            return False
+
+    async def _is_stranger(self, user_id: UUID) -> bool:
         if await self.history.count_posts(user_id, at_most=1) > 0:
             return False
         await self._remember_stranger(user_id)
@@ -73,9 +77,9 @@ class RecommendPosts:
         self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
     ) -> FeedPage | Ticket:
         async with self.signals.listen(request.user_id) as listening:
-            shown_meanwhile = await self.find_feed.in_cache(request.user_id)
-            if shown_meanwhile is not None:
-                return page_of(shown_meanwhile.feed, request, shown_meanwhile.source)
+            shown = await self.find_feed.in_cache(request.user_id)
+            if shown is not None and shown.is_fresh:
+                return page_of(shown.feed, request, shown.source)
             submission = await self._submit(GenerateMessage(request.user_id, request_id))
             if submission is not None and submission.workers_alive and not patience.respond_async:
                 found = await self._awaited(request.user_id, listening, patience.wait_seconds)

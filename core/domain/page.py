@@ -49,6 +49,9 @@ def page_of(feed: Feed, request: FeedRequest, source: FeedSource) -> FeedPage:
 
 
 def _take(feed: Feed, start: int, request: FeedRequest) -> tuple[tuple[Recommendation, ...], int]:
+    if not request.excluded_post_ids:
+        end = min(start + request.limit, len(feed.recommendations))
+        return feed.recommendations[start:end], end
     excluded = {to_uuid(text) for text in request.excluded_post_ids}
     chosen: list[Recommendation] = []
     end = start

@@ -9,6 +9,7 @@ import structlog
 
 from core.domain.errors import CacheUnavailable
 from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
+from core.infrastructure.gathered_reads import GatheredReads
 from core.infrastructure.redis_client import RedisClient, translated
 
 READY_CHANNEL = "feed-ready"
@@ -56,12 +57,13 @@ class RedisFeedCache:
 
     def __init__(self, client: RedisClient) -> None:
         self._client = client
+        self._reads = GatheredReads(client)
         self._put = client.register_script(_PUT)
 
     async def get(self, user_id: UUID) -> Feed | None:
         """The feed held for the user; a value that cannot be read counts as forgotten."""
         with translated(CacheUnavailable):
-            value = await self._client.get(feed_key(user_id))
+            value = await self._reads.get(feed_key(user_id))
         if value is None:
             return None
         try:
@@ -81,7 +83,7 @@ class RedisFeedCache:
     async def is_cold(self, user_id: UUID) -> bool:
         """Whether the marker is there."""
         with translated(CacheUnavailable):
-            return bool(await self._client.exists(_cold_key(user_id)))
+            return await self._reads.get(_cold_key(user_id)) is not None
 
     async def mark_cold(self, user_id: UUID) -> None:
         """Set the marker for half a minute."""
@@ -128,5 +130,6 @@ def _decoded(user_id: UUID, value: bytes) -> Feed:
 
 
 def _recommendations(post_ids: Sequence[UUID], scores: Sequence[float], reasons: Sequence[int]) -> list[Recommendation]:
-    items = zip(post_ids, scores, reasons, strict=True)
-    return [Recommendation(post_id, score, _REASONS[reason]) for post_id, score, reason in items]
+    if not len(post_ids) == len(scores) == len(reasons):
+        raise ValueError("posts, scores and reasons are not as many as each other")
+    return list(map(Recommendation, post_ids, scores, map(_REASONS.__getitem__, reasons)))

@@ -12,6 +12,7 @@ BENCHES = {
     "knn": "scripts.bench.knn",
     "rollback": "scripts.bench.rollback",
     "queue": "scripts.bench.queue",
+    "serve": "scripts.bench.serve",
     "miss": "scripts.bench.miss",
     "model-memory": "scripts.bench.model_memory",
 }

@@ -3,13 +3,14 @@
 import logging
 import sys
 
+import msgspec
 import structlog
 
 
 def set_up_logs(level: str, process_name: str) -> None:
     """Write one line per event to standard output: for people on a terminal, JSON elsewhere."""
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stdout.isatty() else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer() if sys.stdout.isatty() else structlog.processors.JSONRenderer(_json)
     )
 
     def name_process(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -34,3 +35,8 @@ def set_up_logs(level: str, process_name: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def _json(event: object, **_: object) -> str:
+    """A request costs a line: the standard library's encoder would take as long as the answer's own."""
+    return msgspec.json.encode(event, enc_hook=repr).decode()

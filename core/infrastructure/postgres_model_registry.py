@@ -174,9 +174,9 @@ async def _check_unchanged(connection: Connection, pointer: Any, seen_epoch: int
 
 
 def _record_of(row: Any) -> ModelRecord:
-    """Columns that a later revision may have added while this program still serves are left alone."""
-    values = {field.name: row[field.name] for field in fields(ModelRecord)}
+    """Columns that a later revision has added are left alone, and those that this one has yet to add are None."""
+    values = {field.name: row.get(field.name) for field in fields(ModelRecord)}
     values["status"] = ModelStatus(row["status"])
-    values["trial"] = row["trial"] and msgspec.convert(row["trial"], Trial)
-    values["verdict"] = row["verdict"] and msgspec.convert(row["verdict"], Verdict)
+    values["trial"] = values["trial"] and msgspec.convert(values["trial"], Trial)
+    values["verdict"] = values["verdict"] and msgspec.convert(values["verdict"], Verdict)
     return ModelRecord(**values)

@@ -312,3 +312,15 @@ async def test_a_later_migration_does_not_disturb_a_running_registry(pool: Pool)
     assert (await register(registry)).number == 2
     assert (await promote(registry, 2, "ada")).epoch == 2
     assert await registry.find(1) is not None
+
+
+async def test_before_the_migration_that_adds_to_it_a_model_is_still_read(pool: Pool) -> None:
+    registry = PostgresModelRegistry(pool)
+    await register(registry)
+    await promote(registry, 1)
+    await pool.execute("alter table model drop column trial, drop column verdict, drop column training_seconds")
+
+    serving = await PostgresModelRegistry(pool).serving()
+
+    assert serving.model is not None
+    assert (serving.model.number, serving.model.trial, serving.model.verdict) == (1, None, None)

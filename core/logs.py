@@ -1,5 +1,6 @@
 """Structured logging, set up once per process."""
 
+import json
 import logging
 import sys
 
@@ -39,4 +40,7 @@ def set_up_logs(level: str, process_name: str) -> None:
 
 def _json(event: object, **_: object) -> str:
     """A request costs a line: the standard library's encoder would take as long as the answer's own."""
-    return msgspec.json.encode(event, enc_hook=repr).decode()
+    try:
+        return msgspec.json.encode(event, enc_hook=repr).decode()
+    except (ValueError, TypeError):  # half a surrogate pair, or a key that is no text: neither may cost the line
+        return json.dumps(event, default=repr, skipkeys=True)

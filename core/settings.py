@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     port: Port | None = None
     proxies_count: Annotated[int, Meta(ge=0)] = 0
     patience_seconds: Annotated[float, Meta(ge=0, le=25)] = 2.0
+    waiters_at_most: PositiveInt = 1000
+    backlog_at_most: PositiveInt = 10_000
     ticket_ttl_seconds: PositiveInt = 3600
 
     model_path: Path = Path("models")

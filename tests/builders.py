@@ -10,6 +10,7 @@ from core.application.get_feed import GetFeed
 from core.application.get_job import GetJob
 from core.application.offer_popular import OfferPopular
 from core.application.recommend_posts import RecommendPosts
+from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
 from core.domain.ids import to_uuid
@@ -85,6 +86,7 @@ class Stage:
     queue: FakeJobQueue = field(default_factory=FakeJobQueue)
     tickets: FakeTicketStore = field(default_factory=FakeTicketStore)
     registry: FakeModelRegistry = field(default_factory=FakeModelRegistry)
+    waiting_room: WaitingRoom = field(default_factory=lambda: WaitingRoom(100))
     stale_models: FakeStaleModels = field(default_factory=FakeStaleModels)
     popular: FakeHeldPopularFeed = field(default_factory=lambda: FakeHeldPopularFeed(popular_feed_of(101, 102, 103)))
 
@@ -143,6 +145,7 @@ class Stage:
             queue=self.queue,
             signals=self.signals,
             tickets=self.tickets,
+            waiting_room=self.waiting_room,
             clock=self.clock,
             ticket_ttl=timedelta(hours=1),
         )

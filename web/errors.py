@@ -13,7 +13,7 @@ from sanic import exceptions as sanic_errors
 from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse, raw
 
-from core.domain.errors import CursorExpired, InvalidInput, NotFound, Unavailable
+from core.domain.errors import CursorExpired, InvalidInput, NotFound, Overloaded, Unavailable
 from web.context import HttpRequest
 from web.readiness import NotReady
 from web.request_id import request_id_of
@@ -44,6 +44,7 @@ KINDS: Mapping[type[BaseException], ProblemKind] = {
     MediaTypeRefused: ProblemKind(415, "unsupported-media-type", "The body must be JSON"),
     NotFound: ProblemKind(404, "not-found", "There is no such thing"),
     Unavailable: ProblemKind(503, "unavailable", "A server that is needed does not answer"),
+    Overloaded: ProblemKind(503, "overloaded", "Too many feeds are waiting to be generated"),
     NotReady: ProblemKind(503, "not-ready", "This process takes no requests now"),
     sanic_errors.BadRequest: ProblemKind(400, "malformed-request", "The request is not HTTP as it should be"),
     sanic_errors.NotFound: ProblemKind(404, "no-such-path", "Nothing is served at this path"),
@@ -112,7 +113,7 @@ def _problem_answer(request: HttpRequest, exception: Exception) -> HTTPResponse:
 
 
 def _detail(request: HttpRequest, exception: Exception, kind: ProblemKind) -> str:
-    if isinstance(exception, Unavailable) and not isinstance(exception, NotReady):
+    if isinstance(exception, Unavailable) and not isinstance(exception, NotReady | Overloaded):
         # The driver's own words name hosts and users: they are for the log.
         structlog.get_logger().warning("server_unavailable", path=request.path, reason=str(exception))
         return "a server that is needed does not answer: try again soon"

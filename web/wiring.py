@@ -13,6 +13,7 @@ from core.application.ports.clock import Clock
 from core.application.ports.feed_cache import FeedCache
 from core.application.ports.job_queue import JobQueue
 from core.application.recommend_posts import RecommendPosts
+from core.application.waiting_room import WaitingRoom
 from core.domain.errors import ConfigurationError
 from core.infrastructure.absent_redis import AbsentFeedCache, AbsentFeedSignals, AbsentJobQueue
 from core.infrastructure.held_popular_feed import HeldPopular
@@ -84,6 +85,7 @@ def _use_cases(
             queue=redis.queue,
             signals=redis.signals,
             tickets=tickets,
+            waiting_room=WaitingRoom(settings.waiters_at_most),
             clock=clock,
             ticket_ttl=timedelta(seconds=settings.ticket_ttl_seconds),
         ),
@@ -109,7 +111,8 @@ async def _open_cache(
 async def _open_queue(stack: AsyncExitStack, settings: Settings) -> JobQueue:
     if not settings.effective_broker_url:
         return AbsentJobQueue()
-    return RedisJobQueue(await _open_redis(stack, settings, settings.effective_broker_url, "BROKER_URL"))
+    client = await _open_redis(stack, settings, settings.effective_broker_url, "BROKER_URL")
+    return RedisJobQueue(client, settings.backlog_at_most)
 
 
 async def _open_redis(stack: AsyncExitStack, settings: Settings, url: str, variable: str) -> RedisClient:

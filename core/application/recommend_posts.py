@@ -13,7 +13,8 @@ from core.application.ports.feed_signals import FeedSignals, Listening
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.ticket_store import TicketStore
-from core.domain.errors import ArchiveUnavailable, CacheUnavailable, QueueUnavailable
+from core.application.waiting_room import WaitingRoom
+from core.domain.errors import ArchiveUnavailable, CacheUnavailable, Overloaded, QueueUnavailable
 from core.domain.feed import NO_FEED, FeedSource
 from core.domain.job import FeedRequest, GenerateMessage, Patience, Submission, Ticket
 from core.domain.page import FeedPage, page_of
@@ -30,11 +31,15 @@ class RecommendPosts:
     queue: JobQueue
     signals: FeedSignals
     tickets: TicketStore
+    waiting_room: WaitingRoom
     clock: Clock
     ticket_ttl: timedelta
 
     async def __call__(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | Ticket:
-        """Raises CursorExpired for a page of a feed that is gone; a first page there is, whatever is away."""
+        """A first page there is, whatever is away.
+
+        Raises CursorExpired for a page of a feed that is gone, and Overloaded where neither a feed nor room for one is.
+        """
         try:
             cached = await self.find_feed.in_cache(request.user_id)
             if cached is None and request.after is None and await self._is_remembered_stranger(request.user_id):
@@ -81,11 +86,22 @@ class RecommendPosts:
             if shown is not None and shown.is_fresh:
                 return page_of(shown.feed, request, shown.source)
             submission = await self._submit(GenerateMessage(request.user_id, request_id))
+            if submission is not None and submission.is_refused:
+                return self._refused(request, patience, found)
             if submission is not None and submission.workers_alive and not patience.respond_async:
-                found = await self._awaited(request.user_id, listening, patience.wait_seconds)
+                with self.waiting_room.seat() as has_seat:
+                    wait_seconds = patience.wait_seconds if has_seat else 0
+                    found = await self._awaited(request.user_id, listening, wait_seconds)
         if found is not None and found.is_fresh:
             return page_of(found.feed, request, FeedSource.GENERATED)
         return await self._out_of_patience(request, patience, found, is_queued=submission is not None)
+
+    def _refused(self, request: FeedRequest, patience: Patience, found: FoundFeed | None) -> FeedPage:
+        if found is not None:
+            return page_of(found.feed, request, found.source)
+        if patience.fallback:
+            return self.offer_popular(request)
+        raise Overloaded("more feeds are waiting to be generated than there may be: come back, or take popular posts")
 
     async def _submit(self, message: GenerateMessage) -> Submission | None:
         try:

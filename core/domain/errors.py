@@ -13,7 +13,8 @@ ThreadsMlError
 └── Unavailable               a server cannot be reached right now
     ├── CacheUnavailable
     ├── ArchiveUnavailable
-    └── QueueUnavailable
+    ├── QueueUnavailable
+    └── Overloaded            more feeds are waiting to be generated than there may be
 """
 
 
@@ -77,3 +78,7 @@ class ArchiveUnavailable(Unavailable):
 
 class QueueUnavailable(Unavailable):
     """The Redis that holds the queue does not answer."""
+
+
+class Overloaded(Unavailable):
+    """More feeds wait to be generated than there may be; what is stored is served on."""

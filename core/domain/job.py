@@ -80,7 +80,11 @@ class GenerateMessage:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What became of a submitted message: put in the queue or joined to a job already there; is anyone working?"""
+    """What became of a submitted message: put in the queue, or joined to a job already there; is anyone working?
+
+    is_refused: neither, because too many messages wait already.
+    """
 
     enqueued: bool
     workers_alive: int
+    is_refused: bool = False

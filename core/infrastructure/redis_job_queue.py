@@ -15,16 +15,19 @@ from core.infrastructure.redis_worker_presence import presence_key
 ACTOR_NAMES = {Queue.FEEDS: "generate_feed", Queue.FEEDS_BULK: "generate_feed_in_bulk"}
 NAMESPACE = "dramatiq"
 LEASE_SECONDS = 120
+BACKLOG_AT_MOST = 10_000
 MESSAGES_A_ROUND_TRIP = 500
 
 _SUBMIT = """
-local enqueued = 0
-if redis.call('SET', KEYS[1], 'queued', 'NX', 'EX', ARGV[3]) then
+local enqueued, refused = 0, 0
+if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) and redis.call('EXISTS', KEYS[1]) == 0 then
+    refused = 1
+elseif redis.call('SET', KEYS[1], 'queued', 'NX', 'EX', ARGV[3]) then
     redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
     redis.call('RPUSH', KEYS[2], ARGV[1])
     enqueued = 1
 end
-return {enqueued, redis.call('ZCOUNT', KEYS[4], '(' .. redis.call('TIME')[1], '+inf')}
+return {enqueued, redis.call('ZCOUNT', KEYS[4], '(' .. redis.call('TIME')[1], '+inf'), refused}
 """
 _ALIVE = "return redis.call('ZCOUNT', KEYS[1], '(' .. redis.call('TIME')[1], '+inf')"
 
@@ -32,8 +35,10 @@ _ALIVE = "return redis.call('ZCOUNT', KEYS[1], '(' .. redis.call('TIME')[1], '+i
 class RedisJobQueue:
     """`HSET queue.msgs id payload` and `RPUSH queue id`: what Dramatiq documents for producers in other languages."""
 
-    def __init__(self, client: RedisClient) -> None:
+    def __init__(self, client: RedisClient, backlog_at_most: int = BACKLOG_AT_MOST) -> None:
+        """backlog_at_most: messages that may wait in `feeds`."""
         self._client = client
+        self._backlog_at_most = backlog_at_most
         self._submit = client.register_script(_SUBMIT)
         self._alive = client.register_script(_ALIVE)
 
@@ -42,8 +47,9 @@ class RedisJobQueue:
         message_id, payload = _encoded(message, Queue.FEEDS)
         keys = [_lease_key(message.user_id), *_queue_keys(Queue.FEEDS), presence_key(Queue.FEEDS)]
         with translated(QueueUnavailable):
-            enqueued, alive = await self._submit(keys=keys, args=[message_id, payload, LEASE_SECONDS])
-        return Submission(bool(enqueued), int(alive))
+            arguments = [message_id, payload, LEASE_SECONDS, self._backlog_at_most]
+            enqueued, alive, refused = await self._submit(keys=keys, args=arguments)
+        return Submission(bool(enqueued), int(alive), bool(refused))
 
     async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:
         """Enqueue without leases, hundreds in a round trip."""

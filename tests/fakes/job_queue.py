@@ -21,12 +21,15 @@ class FakeJobQueue:
     leases: dict[UUID, JobState] = field(default_factory=dict)
     workers: dict[Queue, int] = field(default_factory=lambda: dict.fromkeys(Queue, 1))
     run_count: int = 0
+    is_full: bool = False
     unavailable: bool = False
 
     async def submit(self, message: GenerateMessage) -> Submission:
         self._answer()
         if message.user_id in self.leases:
             return Submission(enqueued=False, workers_alive=self.workers[Queue.FEEDS])
+        if self.is_full:
+            return Submission(enqueued=False, workers_alive=self.workers[Queue.FEEDS], is_refused=True)
         self.leases[message.user_id] = JobState.QUEUED
         self.messages.append(message)
         if self.on_submit is not None:

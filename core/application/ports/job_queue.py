@@ -11,7 +11,10 @@ class JobQueue(Protocol):
     """Delivers each message at least once. One interactive job per user at a time. Raises QueueUnavailable."""
 
     async def submit(self, message: GenerateMessage) -> Submission:
-        """Put the message in `feeds` unless the user's job is there already (a lease that expires by itself)."""
+        """Put the message in `feeds` unless the user's job is there already (a lease that expires by itself).
+
+        Refused where too many messages wait in it.
+        """
         ...
 
     async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:

@@ -233,3 +233,17 @@ async def test_a_message_that_is_delayed_for_a_retry_counts(client: Any, broker_
     broker.client.close()
 
     assert (await RedisJobQueue(client).depths())[Queue.FEEDS] == 1
+
+
+async def test_beyond_the_backlog_a_new_job_is_refused_and_one_that_is_there_is_joined(client: Any) -> None:
+    queue = RedisJobQueue(client, backlog_at_most=2)
+    first, second, third = (GenerateMessage(UUID(int=number), "request") for number in (1, 2, 3))
+    await queue.submit(first)
+    await queue.submit(second)
+
+    refused, joined = await queue.submit(third), await queue.submit(first)
+
+    assert (refused.enqueued, refused.is_refused) == (False, True)
+    assert (joined.enqueued, joined.is_refused) == (False, False)
+    assert (await queue.depths())[Queue.FEEDS] == 2
+    assert await queue.state(UUID(int=3)) is None

@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy
-from core.domain.errors import CursorExpired
+from core.domain.errors import CursorExpired, Overloaded
 from core.domain.feed import NO_FEED, Feed, FeedOrder, FeedSource
 from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, GenerateMessage, PagePosition, Patience, Ticket
@@ -433,3 +434,40 @@ async def test_a_cursor_of_a_renewed_feed_has_expired(order: FeedOrder) -> None:
 
     assert raised.value.pointer == "/cursor"
     assert stage.queue.messages == []
+
+
+async def test_without_a_seat_to_wait_on_the_answer_is_a_ticket_at_once() -> None:
+    stage = Stage(waiting_room=WaitingRoom(0))
+
+    answer = await ticket_from(stage, LONG)
+
+    assert answer.request.user_text == USER
+    assert len(stage.queue.messages) == 1
+
+
+async def test_whoever_waits_gives_the_seat_back() -> None:
+    stage = Stage(next_feed=feed_of(), waiting_room=WaitingRoom(1))
+
+    for _ in range(3):
+        stage.archive.feeds.clear()
+        stage.cache.feeds.clear()
+        assert (await page_from(stage, LONG)).source is FeedSource.GENERATED
+
+
+async def test_while_too_many_jobs_wait_a_missing_feed_is_refused_and_nothing_is_enqueued() -> None:
+    stage = Stage()
+    stage.queue.is_full = True
+
+    with pytest.raises(Overloaded, match="more feeds are waiting"):
+        await page_from(stage, LONG)
+
+    assert stage.queue.messages == []
+
+
+async def test_while_too_many_jobs_wait_stale_feeds_and_popular_posts_are_served_on() -> None:
+    stage = Stage()
+    stage.queue.is_full = True
+    assert (await page_from(stage, Patience(0, fallback=True))).source is FeedSource.POPULAR
+    await stage.archive.put(stale_feed_of())
+
+    assert (await page_from(stage, LONG)).source is FeedSource.STALE

@@ -12,7 +12,7 @@ import typer
 from core.application.explain_feed import ExplainFeed, FeedExplanation
 from core.domain.errors import NotFound
 from core.domain.explanation import Influence, InfluenceKind, PostView
-from core.domain.feed import Reason, Recommendation
+from core.domain.feed import Feed, Reason, Recommendation
 from core.domain.ids import to_uuid
 from core.infrastructure.artefact_model_explainer import ArtefactModelExplainer
 from core.infrastructure.artefact_stores import artefact_store
@@ -72,7 +72,7 @@ def _document(explanation: FeedExplanation) -> dict[str, Any]:
     texts = explanation.view.external_ids
     document: dict[str, Any] = msgspec.to_builtins(
         {
-            "feed": explanation.feed,
+            "feed": _feed_document(explanation.feed),
             "model_version": explanation.model.version,
             "is_as_made": explanation.is_as_made,
             "history": explanation.history.interactions,
@@ -82,6 +82,14 @@ def _document(explanation: FeedExplanation) -> dict[str, Any]:
         }
     )
     return document
+
+
+def _feed_document(feed: Feed | None) -> dict[str, Any] | None:
+    """Recommendations by name, which as tuples they would lose."""
+    if feed is None:
+        return None
+    document: dict[str, Any] = msgspec.to_builtins(feed)
+    return document | {"recommendations": [msgspec.to_builtins(item._asdict()) for item in feed.recommendations]}
 
 
 def _lines(explanation: FeedExplanation, post_id: UUID | None, min_score: float, top: int) -> Iterator[str]:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
@@ -17,6 +18,7 @@ from core.domain.errors import ArtefactRefused, ConfigurationError, StorageFull,
 PARTIAL = ".partial-"
 KEPT_FILES = 5
 
+_OUR_NAME = re.compile(r"[0-9a-f]{64}\.joblib")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Chunks = Callable[[], AsyncGenerator[bytes, None]]
@@ -97,9 +99,13 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _forget_oldest(folder: Path) -> None:
-    """A model a day would fill the disk; whoever has an old one mapped keeps it until it lets go."""
+    """A model a day would fill the disk; whoever has an old one mapped keeps it until it lets go.
+
+    Files of other names are somebody else's.
+    """
     with suppress(OSError):
-        files = sorted(folder.glob("*.joblib"), key=lambda file: file.stat().st_mtime, reverse=True)
+        ours = (file for file in folder.iterdir() if _OUR_NAME.fullmatch(file.name))
+        files = sorted(ours, key=lambda file: file.stat().st_mtime, reverse=True)
         for file in files[KEPT_FILES:]:
             file.unlink(missing_ok=True)
 

@@ -117,10 +117,12 @@ async def test_of_many_models_only_those_used_last_stay_on_the_local_disk(pool: 
         digests.append((await store.put(tmp_path / "model"))[0])
         os.utime(await store.fetch(digests[-1]), (number, number))
     await store.fetch(digests[0])
+    (tmp_path / "cache" / "somebody-elses.joblib").touch()
+    os.utime(tmp_path / "cache" / "somebody-elses.joblib", (0, 0))
     (tmp_path / "model").write_bytes(CONTENT)
     await store.put(tmp_path / "model")
 
     await store.fetch(SHA256)
 
     kept = {path.stem for path in (tmp_path / "cache").iterdir()}
-    assert kept == {SHA256, *digests} - {digests[1]}
+    assert kept == {SHA256, "somebody-elses", *digests} - {digests[1]}

@@ -14,6 +14,8 @@ from core.settings import Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
 from scripts.wiring import open_description, open_platform, settings_for
 
+NDCG = "ndcg_at_10"
+
 app = command_app()
 
 
@@ -55,10 +57,13 @@ def _model_facts(described: ServiceDescription) -> dict[str, Any] | None:
     if described.serving is None or described.serving.model is None:
         return None
     model = described.serving.model
+    ndcg = model.trial.metrics.get(NDCG) if model.trial is not None else None
     return {
         "version": model.version,
         "algorithm": model.algorithm,
         "epoch": described.serving.epoch,
+        "ndcg_at_10": ndcg and round(ndcg.mean, 4),
+        "gate": model.verdict and model.verdict.outcome.value,
         "trained_at": model.trained_at,
         "data_up_to": model.data_up_to,
         "users": model.user_count,

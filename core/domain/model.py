@@ -11,7 +11,7 @@ from core.domain.errors import InvalidInput
 from core.domain.gate import Learned, Verdict
 from core.domain.trial import Trial
 
-_VERSION = re.compile(r"(?:(?P<family>[a-z][a-z0-9_]*)_)?v(?P<number>[1-9][0-9]*)")
+_VERSION = re.compile(r"(?:(?P<family>[a-z][a-z0-9_]*)_)?v(?P<number>[1-9][0-9]{0,8})")
 FAMILY = "collaborative_filtering"
 
 

@@ -190,6 +190,7 @@ def test_a_candidate_is_promoted_by_hand_and_old_bytes_are_pruned(migrated_datab
     [
         (["show", "v9"], f"there is no model {V3[:-1]}9"),
         (["show", "nine"], "'nine' is not a model version: write v1, v2"),
+        (["show", "v99999999999"], "'v99999999999' is not a model version: write v1, v2"),
         (["compare", "v1", "v9"], f"there is no model {V3[:-1]}9"),
         (["promote", "v9"], f"there is no model {V3[:-1]}9"),
         (["rollback"], "there is no earlier model to go back to"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.application.ports.artefact_store import ArtefactStore
 from core.application.ports.model_registry import ModelRegistry
 from core.domain.errors import NotFound, PruneRefused
-from core.domain.model import ModelRecord, ModelStatus, version_name
+from core.domain.model import ModelRecord, ModelStatus, model_before, version_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +17,30 @@ class PruneModels:
     artefacts: ArtefactStore
 
     async def all_but(self, keep: int) -> Sequence[ModelRecord]:
-        """Keep the newest so many, the champion and the one that a rollback would go back to; gives the others."""
+        """Keep the newest so many, what serves, and the one that a rollback would go back to; gives the others."""
         records = await self.registry.all()
-        needed = {record.number for record in records[:keep]} | _serving_or_next(records)
-        return await self._pruned([record for record in records if record.number not in needed])
+        needed = {record.number for record in records[:keep]} | await self._serving(records)
+        before = model_before(records)
+        return await self._pruned([record for record in records if record.number not in needed and record != before])
 
     async def only(self, numbers: Sequence[int]) -> Sequence[ModelRecord]:
-        """Raises NotFound, and PruneRefused for the champion; nothing is removed then."""
+        """Raises NotFound, and PruneRefused for the champion and what is pinned; nothing is removed then."""
         records = {record.number: record for record in await self.registry.all()}
+        serving = await self._serving(list(records.values()))
         for number in numbers:
             if number not in records:
                 raise NotFound(f"there is no model {version_name(number)}")
-            if records[number].status is ModelStatus.CHAMPION:
-                raise PruneRefused(f"{version_name(number)} is the champion: promote another model first")
+            if number in serving:
+                is_champion = records[number].status is ModelStatus.CHAMPION
+                why = "is the champion: promote another model first" if is_champion else "is what MODEL_PIN names"
+                raise PruneRefused(f"{version_name(number)} {why}")
         return await self._pruned([records[number] for number in numbers])
+
+    async def _serving(self, records: Sequence[ModelRecord]) -> set[int]:
+        """The champion, and under a pin what serves in its place."""
+        pinned = (await self.registry.serving()).model
+        champion = {record.number for record in records if record.status is ModelStatus.CHAMPION}
+        return champion | ({pinned.number} if pinned is not None else set())
 
     async def _pruned(self, records: Sequence[ModelRecord]) -> Sequence[ModelRecord]:
         there = [record for record in records if record.pruned_at is None]
@@ -41,10 +51,3 @@ class PruneModels:
             if record.sha256 not in still_named:
                 await self.artefacts.remove(record.sha256)
         return there
-
-
-def _serving_or_next(records: Sequence[ModelRecord]) -> set[int]:
-    champion = {record.number for record in records if record.status is ModelStatus.CHAMPION}
-    served = [record for record in records if record.status is ModelStatus.RETIRED and record.withdrawn_at is None]
-    latest = max(served, key=lambda record: (record.promoted_at is not None, record.promoted_at), default=None)
-    return champion | ({latest.number} if latest is not None else set())

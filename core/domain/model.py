@@ -1,7 +1,7 @@
 """Trained models, their names and their place in the registry."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -77,6 +77,19 @@ class ModelRecord:
     def learned(self) -> Learned:
         """How much it learned from."""
         return Learned(self.interaction_count, self.user_count, self.post_count)
+
+
+def model_before(records: Iterable[ModelRecord]) -> ModelRecord | None:
+    """The one that a rollback goes back to: of those that have served, were not taken back and have bytes, the last."""
+    served = [
+        record
+        for record in records
+        if record.status is ModelStatus.RETIRED
+        and record.promoted_at is not None
+        and record.withdrawn_at is None
+        and record.pruned_at is None
+    ]
+    return max(served, key=lambda record: (record.promoted_at, record.number), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,18 @@ def test_a_model_whose_bytes_are_gone_is_not_promoted(migrated_database_url: str
     assert registry(migrated_database_url)[0][1] == "champion"
 
 
+@pytest.mark.usefixtures("_filled")
+def test_under_a_pin_pruning_keeps_what_is_pinned(migrated_database_url: str) -> None:
+    train()
+    train("--no-gate", **SPOILED)
+    train("--no-gate", ALGORITHM="popular")
+
+    pruned = models("prune", "--keep", "0", MODEL_PIN="v1")
+
+    assert (pruned.exit_code, pruned.stdout) == (0, "pruned nothing (0.0 MB)\n")
+    assert not any(is_pruned for *_, is_pruned in registry(migrated_database_url))
+
+
 def test_before_the_first_model_the_list_says_what_to_do() -> None:
     assert "threads-ml train" in models("list").stdout
     assert models("rollback").stderr == "threads-ml: no model serves: there is nothing to take back\n"

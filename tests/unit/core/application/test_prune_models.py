@@ -65,6 +65,35 @@ async def test_a_withdrawn_model_is_not_one_to_go_back_to(tmp_path: Path) -> Non
     assert shelf.letters == "ab"
 
 
+async def test_a_pruned_model_is_not_one_to_go_back_to(tmp_path: Path) -> None:
+    shelf = await Shelf(tmp_path).fill("ABC")
+    await shelf.prune.only([2])
+
+    await shelf.prune.all_but(0)
+
+    assert shelf.letters == "ac"
+
+
+async def test_what_is_pinned_stays_and_the_others_go(tmp_path: Path) -> None:
+    shelf = await Shelf(tmp_path).fill("abCD")
+    shelf.registry.pin = 2
+
+    pruned = await shelf.prune.all_but(0)
+
+    assert [record.number for record in pruned] == [1]
+    assert shelf.letters == "bcd"
+
+
+async def test_of_several_none_is_pruned_where_one_is_pinned(tmp_path: Path) -> None:
+    shelf = await Shelf(tmp_path).fill("abC")
+    shelf.registry.pin = 2
+
+    with pytest.raises(PruneRefused, match="collaborative_filtering_v2 is what MODEL_PIN names"):
+        await shelf.prune.only([1, 2])
+
+    assert shelf.unpruned == [1, 2, 3]
+
+
 async def test_bytes_that_another_model_has_too_stay(tmp_path: Path) -> None:
     shelf = await Shelf(tmp_path).fill("aaB")
 

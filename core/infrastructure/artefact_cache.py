@@ -28,8 +28,10 @@ Chunks = Callable[[], AsyncGenerator[bytes, None]]
 class ArtefactCache:
     """Files named `<sha256>.joblib` in one folder, which several processes share and anybody may wipe."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: str) -> None:
+        """store: what errors call the place that the bytes come from, as `in Postgres`."""
         self._folder = folder
+        self._store = store
 
     async def fetch(self, sha256: str, stored_chunks: Chunks) -> Path:
         """A file with exactly these bytes; one that is missing or damaged is written anew from the stored chunks.
@@ -42,7 +44,7 @@ class ArtefactCache:
             return path
         if path.exists():
             structlog.get_logger().warning("model_file_damaged", file=str(path), action="fetched again")
-        await _write(path, sha256, stored_chunks)
+        await _write(path, sha256, stored_chunks, self._store)
         await asyncio.to_thread(_forget_oldest, self._folder)
         return path
 
@@ -67,7 +69,7 @@ def cannot_keep(folder: Path, error: OSError) -> ThreadsMlError:
     return ConfigurationError(f"models cannot be kept in MODEL_PATH={folder}: {error}")
 
 
-async def _write(path: Path, sha256: str, stored_chunks: Chunks) -> None:
+async def _write(path: Path, sha256: str, stored_chunks: Chunks, store: str) -> None:
     digest = hashlib.sha256()
     with _replacing(path) as file:
         async with aclosing(stored_chunks()) as chunks:
@@ -75,7 +77,9 @@ async def _write(path: Path, sha256: str, stored_chunks: Chunks) -> None:
                 digest.update(chunk)
                 await asyncio.to_thread(file.write, chunk)
         if digest.hexdigest() != sha256:
-            raise ArtefactRefused(f"the stored bytes of the model are missing or damaged (sha256 {sha256[:12]}…)")
+            raise ArtefactRefused(
+                f"the stored bytes of the model are missing or damaged {store} (sha256 {sha256[:12]}…)"
+            )
         await asyncio.to_thread(_sync, file)
 
 

@@ -25,7 +25,7 @@ class FsspecArtefactStore:
     """
 
     def __init__(self, url: str, cache_dir: Path) -> None:
-        self._cache = ArtefactCache(cache_dir)
+        self._cache = ArtefactCache(cache_dir, "under ARTEFACT_URL")
         try:
             self._files, root = url_to_fs(url)
         except (ImportError, ValueError) as error:

@@ -24,7 +24,7 @@ class PostgresArtefactStore:
 
     def __init__(self, pool: Pool, cache_dir: Path) -> None:
         self._pool = pool
-        self._cache = ArtefactCache(cache_dir)
+        self._cache = ArtefactCache(cache_dir, "in Postgres, where they lie unless ARTEFACT_URL is set")
 
     async def put(self, path: Path) -> tuple[str, int]:
         """Store the file's bytes, unless they are there; all or none of them, and none but those with that sha256."""

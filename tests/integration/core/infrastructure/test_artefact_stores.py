@@ -97,6 +97,13 @@ async def test_what_was_removed_is_gone_here_and_there(store: ArtefactStore, mod
         await store.fetch(SHA256)
 
 
+async def test_an_error_names_the_place_that_was_asked(place: str, store: ArtefactStore) -> None:
+    said = "in Postgres" if place.startswith("postgresql://") else "under ARTEFACT_URL"
+
+    with pytest.raises(ArtefactRefused, match="missing or damaged" if place == "fake" else said):
+        await store.fetch(SHA256)
+
+
 @pytest.mark.parametrize(("url", "kind"), [("", PostgresArtefactStore), ("memory://models", FsspecArtefactStore)])
 async def test_without_a_url_the_bytes_lie_in_postgres(
     migrated_database_url: str, tmp_path: Path, url: str, kind: type

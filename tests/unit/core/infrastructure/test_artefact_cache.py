@@ -40,7 +40,7 @@ def test_where_there_is_no_room_the_old_files_stay_and_nothing_is_left_behind(tm
                 yield bytes(100_000)
 
         try:
-            asyncio.run(ArtefactCache(Path(sys.argv[1])).fetch("ab" * 32, chunks))
+            asyncio.run(ArtefactCache(Path(sys.argv[1]), "in the store").fetch("ab" * 32, chunks))
         except StorageFull as error:
             print(error)
     """)

@@ -202,7 +202,7 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
         yield Models(
             registry,
             PromoteModel(registry, artefacts),
-            RollBack(registry, PostgresFeedArchive(pool), queue),
+            RollBack(registry, artefacts, PostgresFeedArchive(pool), queue),
             PruneModels(registry, artefacts),
         )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from core.application.ports.artefact_store import ArtefactStore
 from core.application.ports.model_registry import ModelRegistry
+from core.application.secured_bytes import secure_bytes
 from core.domain.errors import NotFound
 from core.domain.model import Serving, version_name
 
@@ -22,5 +23,5 @@ class PromoteModel:
         if record is None:
             raise NotFound(f"there is no model {version_name(number)}: `threads-ml models list` shows which there are")
         if record.pruned_at is None:
-            await self.artefacts.fetch(record.sha256)
+            await secure_bytes(self.artefacts, record)
         return await self.registry.promote(number, by, seen.epoch)

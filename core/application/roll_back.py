@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from core.application.ports.artefact_store import ArtefactStore
 from core.application.ports.feed_archive import FeedArchive
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.model_registry import ModelRegistry
+from core.application.secured_bytes import secure_bytes
 from core.domain.errors import PromotionRefused, QueueUnavailable
 from core.domain.job import GenerateMessage
-from core.domain.model import ModelRecord
+from core.domain.model import ModelRecord, model_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +27,21 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
-    """Nothing needs the queue but the haste: a withdrawn model's feed is stale wherever it is met."""
+    """What nobody could load is not gone back to. Only haste needs the queue: a withdrawn model's feeds are stale."""
 
     registry: ModelRegistry
+    artefacts: ArtefactStore
     archive: FeedArchive
     queue: JobQueue
 
     async def __call__(self, by: str, request_id: str) -> Rollback:
-        """Raises PromotionRefused where there is no model to go back to, under a pin, and after another change."""
+        """Raises ArtefactRefused, and PromotionRefused under a pin, after another change, and with nothing to go to."""
         seen = await self.registry.serving()
         if seen.model is None:
             raise PromotionRefused("no model serves: there is nothing to take back")
+        before = model_before(await self.registry.all())
+        if before is not None:
+            await secure_bytes(self.artefacts, before)
         serving = await self.registry.roll_back(by, seen.epoch)
         if serving.model is None:
             raise PromotionRefused("the registry has lost the model to go back to")

@@ -240,6 +240,21 @@ def test_a_model_whose_bytes_are_gone_is_not_promoted(migrated_database_url: str
 
 
 @pytest.mark.usefixtures("_filled")
+def test_a_rollback_to_a_model_whose_bytes_are_gone_changes_nothing(migrated_database_url: str, tmp_path: Path) -> None:
+    train()
+    train("--no-gate", **SPOILED)
+    asyncio.run(_execute(migrated_database_url, "delete from model_artefact"))
+    for file in (tmp_path / "models").glob("*.joblib"):
+        file.unlink()
+
+    refused = models("rollback")
+
+    assert refused.exit_code == 1
+    assert f"{V1} cannot serve: the stored bytes of the model are missing or damaged in Postgres" in refused.stderr
+    assert registry(migrated_database_url) == [(1, "retired", False, False), (2, "champion", False, False)]
+
+
+@pytest.mark.usefixtures("_filled")
 def test_under_a_pin_pruning_keeps_what_is_pinned(migrated_database_url: str) -> None:
     train()
     train("--no-gate", **SPOILED)

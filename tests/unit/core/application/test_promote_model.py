@@ -34,10 +34,20 @@ async def test_a_model_whose_bytes_are_gone_changes_nothing(tmp_path: Path) -> N
     registry, artefacts = await stored(tmp_path, 1)
     artefacts.contents.clear()
 
-    with pytest.raises(ArtefactRefused, match="missing or damaged"):
+    with pytest.raises(ArtefactRefused, match=r"collaborative_filtering_v1 cannot serve: .* missing or damaged"):
         await PromoteModel(registry, artefacts)(1, "ops")
 
     assert (await registry.serving()).model is None
+
+
+async def test_bytes_that_this_machine_alone_has_are_stored_again(tmp_path: Path) -> None:
+    registry, artefacts = await stored(tmp_path, 1)
+    await artefacts.fetch(registry.models[1].sha256)
+    artefacts.contents.clear()
+
+    await PromoteModel(registry, artefacts)(1, "ops")
+
+    assert list(artefacts.contents) == [registry.models[1].sha256]
 
 
 async def test_a_pruned_model_is_refused_by_name(tmp_path: Path) -> None:

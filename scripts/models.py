@@ -112,7 +112,7 @@ def rollback(*, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     done = run_to_end(_rolled_back(data_dir))
     console.print(f"{done.withdrawn.version} is withdrawn; {done.serving.version} serves now (epoch {done.epoch})")
     if done.enqueued is None:
-        console.print("its feeds are stale and are made anew as they are asked for: the queue is away")
+        console.print("its feeds are stale and are made anew as they are asked for: they could not all be enqueued")
     else:
         console.print(f"its feeds are stale: {done.enqueued:,} are enqueued to be made anew, active users first")
 

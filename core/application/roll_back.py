@@ -7,7 +7,7 @@ from core.application.ports.feed_archive import FeedArchive
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.model_registry import ModelRegistry
 from core.application.secured_bytes import secure_bytes
-from core.domain.errors import PromotionRefused, QueueUnavailable
+from core.domain.errors import PromotionRefused, Unavailable
 from core.domain.job import GenerateMessage
 from core.domain.model import ModelRecord, model_before
 
@@ -16,7 +16,7 @@ from core.domain.model import ModelRecord, model_before
 class Rollback:
     """Which model was withdrawn, which serves in its place, and how many feeds were asked for anew.
 
-    enqueued: None where the queue is away: then feeds are renewed as they are asked for.
+    enqueued: None where the queue or the archive is away: then feeds are renewed as they are asked for.
     """
 
     withdrawn: ModelRecord
@@ -54,6 +54,6 @@ class RollBack:
             async for user_ids in self.archive.users_of(model_version):
                 await self.queue.submit_bulk([GenerateMessage(user_id, request_id) for user_id in user_ids])
                 count += len(user_ids)
-        except QueueUnavailable:
+        except Unavailable:  # a command that failed now would be given again, and take back one more
             return None
         return count

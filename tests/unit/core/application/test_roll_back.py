@@ -54,9 +54,11 @@ async def test_the_model_before_serves_and_the_withdrawn_one_s_feeds_are_made_an
     assert [message.user_id for message in queue.bulk_messages] == [to_uuid("ben"), to_uuid("cleo")]
 
 
-async def test_while_the_queue_is_away_the_rollback_is_done_all_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("away", ["queue", "archive"])
+async def test_what_is_away_afterwards_does_not_make_a_rollback_fail(tmp_path: Path, away: str) -> None:
     registry, artefacts = await models_that_served(2, tmp_path)
-    archive, queue = await archive_of(ben=V2), FakeJobQueue(unavailable=True)
+    archive, queue = await archive_of(ben=V2), FakeJobQueue(unavailable=away == "queue")
+    archive.unavailable = away == "archive"
 
     done = await RollBack(registry, artefacts, archive, queue)("ops", "rollback-1")
 

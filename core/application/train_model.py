@@ -56,6 +56,8 @@ class TrainModel:
         seen = await self.registry.serving()
         trial, verdict = await self._judged(trained, seen.model) if is_gated else (None, BYPASSED)
         record = await self.registry.register(trained, sha256, size_bytes, trial, verdict)
+        # A model of the same bytes may have been pruned meanwhile: from here on this row keeps them.
+        await self.artefacts.put(trained.path)
         await self.popular.refresh()
         if not verdict.admitted:
             return Training(record, verdict.says)

@@ -82,6 +82,20 @@ async def test_the_new_model_is_tried_beside_the_champion_and_its_very_bytes(tmp
     assert file.name == f"{first.sha256}.joblib"
 
 
+async def test_bytes_that_are_pruned_while_the_model_is_tried_are_stored_again(tmp_path: Path) -> None:
+    trial = FakeModelTrial()
+    train = training_in(tmp_path, FakeModelRegistry(), trial=trial)
+
+    async def prune() -> None:
+        for sha256 in list(stored):
+            del stored[sha256]
+
+    stored, trial.on_try = train.artefacts.contents, prune
+    record = (await train(by="anna")).record
+
+    assert list(stored) == [record.sha256]
+
+
 async def test_what_the_gate_saw_and_said_is_kept_with_the_model(tmp_path: Path) -> None:
     registry = FakeModelRegistry()
 

@@ -36,6 +36,13 @@ class PruneModels:
                 raise PruneRefused(f"{version_name(number)} {why}")
         return await self._pruned([records[number] for number in numbers])
 
+    async def strays(self) -> int:
+        """Remove what trainings stored that were killed before they registered it; gives its size in bytes.
+
+        One that is at work stores its bytes again when it has registered them.
+        """
+        return await self.artefacts.remove_strays(await self._named())
+
     async def _serving(self, records: Sequence[ModelRecord]) -> set[int]:
         """The champion, and under a pin what serves in its place."""
         pinned = (await self.registry.serving()).model
@@ -46,8 +53,11 @@ class PruneModels:
         there = [record for record in records if record.pruned_at is None]
         for record in there:
             await self.registry.mark_pruned(record.number)
-        still_named = {record.sha256 for record in await self.registry.all() if record.pruned_at is None}
         for record in records:
-            if record.sha256 not in still_named:
+            # Asked each time: a training may register a model of the same bytes meanwhile.
+            if record.sha256 not in await self._named():
                 await self.artefacts.remove(record.sha256)
         return there
+
+    async def _named(self) -> set[str]:
+        return {record.sha256 for record in await self.registry.all() if record.pruned_at is None}

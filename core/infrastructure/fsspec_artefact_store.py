@@ -1,7 +1,7 @@
 """The bytes of models at any URL that fsspec knows: a shared folder, S3 and its like, SFTP."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -46,6 +46,10 @@ class FsspecArtefactStore:
         """Delete the file, and this machine's copy."""
         await _called(self._remove, self._place_of(sha256))
         await self._cache.forget(sha256)
+
+    async def remove_strays(self, named: Collection[str]) -> int:  # noqa: ARG002 - the port's signature
+        """Remove nothing: other registries may have theirs under the same URL."""
+        return 0
 
     def _place_of(self, sha256: str) -> str:
         return f"{self._root}/{sha256}.joblib"

@@ -2,12 +2,12 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator
 from pathlib import Path
 
 from core.domain.errors import ArtefactRefused
 from core.infrastructure.artefact_cache import ArtefactCache, identity_of
-from core.infrastructure.postgres_pool import Connection, Pool, transaction
+from core.infrastructure.postgres_pool import Connection, Pool, borrowed, transaction
 
 CHUNK_BYTES = 2 * 1024 * 1024
 CHUNK_TIMEOUT_SECONDS = 60.0
@@ -16,7 +16,13 @@ _LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 _IS_STORED = "select exists (select from model_artefact where sha256 = $1)"
 _ADD_CHUNK = "insert into model_artefact (sha256, ordinal, bytes) values ($1, $2, $3)"
 _CHUNKS = "select bytes from model_artefact where sha256 = $1 order by ordinal"
-_REMOVE = "delete from model_artefact where sha256 = $1"
+_STRAYS = "select distinct sha256 from model_artefact where sha256 <> all($1::text[])"
+# Whoever has registered a model of these bytes meanwhile finds out after this, and stores them again.
+_REMOVE = """
+    delete from model_artefact
+    where sha256 = $1 and not exists (select from model where model.sha256 = $1 and pruned_at is null)
+    returning octet_length(bytes)
+"""
 
 
 class PostgresArtefactStore:
@@ -40,11 +46,25 @@ class PostgresArtefactStore:
         return await self._cache.fetch(sha256, lambda: self._stored_chunks(sha256))
 
     async def remove(self, sha256: str) -> None:
-        """Delete the chunks, and the copy under `cache_dir`; other machines forget theirs when their disk is wiped."""
+        """Delete the chunks, unless a model names them by now, and the copy under `cache_dir`.
+
+        Other machines forget theirs when their disk is wiped.
+        """
+        await self._remove(sha256)
+
+    async def remove_strays(self, named: Collection[str]) -> int:
+        """Delete the others' chunks: the registry beside them is the only one to name them."""
+        async with borrowed(self._pool) as connection:
+            rows = await connection.fetch(_STRAYS, list(named), timeout=CHUNK_TIMEOUT_SECONDS)
+        return sum([await self._remove(row["sha256"]) for row in rows])
+
+    async def _remove(self, sha256: str) -> int:
+        """The bytes that went."""
         async with transaction(self._pool) as connection:
             await connection.execute(_LOCK, sha256, timeout=CHUNK_TIMEOUT_SECONDS)
-            await connection.execute(_REMOVE, sha256, timeout=CHUNK_TIMEOUT_SECONDS)
+            rows = await connection.fetch(_REMOVE, sha256, timeout=CHUNK_TIMEOUT_SECONDS)
         await self._cache.forget(sha256)
+        return sum(row["octet_length"] for row in rows)
 
     async def _stored_chunks(self, sha256: str) -> AsyncGenerator[bytes, None]:
         async with transaction(self._pool) as connection:

@@ -1,6 +1,7 @@
 """Bytes of models in a dict."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,11 @@ class FakeArtefactStore:
         self._answer()
         self.contents.pop(sha256, None)
         (self.folder / f"{sha256}.joblib").unlink(missing_ok=True)
+
+    async def remove_strays(self, named: Collection[str]) -> int:
+        self._answer()
+        strays = self.contents.keys() - set(named)
+        return sum(len(self.contents.pop(sha256)) for sha256 in strays)
 
     def _answer(self) -> None:
         if self.unavailable:

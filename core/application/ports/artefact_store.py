@@ -1,5 +1,6 @@
 """The bytes of models, by content."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -20,4 +21,11 @@ class ArtefactStore(Protocol):
 
     async def remove(self, sha256: str) -> None:
         """Forget the bytes, this machine's copy too; doing it twice does no harm."""
+        ...
+
+    async def remove_strays(self, named: Collection[str]) -> int:
+        """Forget all that none of these sha256 names, and give its size in bytes.
+
+        A store that other registries may use too keeps everything.
+        """
         ...

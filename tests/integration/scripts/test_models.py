@@ -255,6 +255,18 @@ def test_a_rollback_to_a_model_whose_bytes_are_gone_changes_nothing(migrated_dat
 
 
 @pytest.mark.usefixtures("_filled")
+def test_pruning_removes_what_a_killed_training_has_left(migrated_database_url: str) -> None:
+    train()
+    asyncio.run(
+        _execute(migrated_database_url, "insert into model_artefact values ('stray', 0, repeat('x', 400000)::bytea)")
+    )
+
+    pruned = models("prune", "--keep", "1")
+
+    assert pruned.stdout == ("pruned nothing (0.0 MB)\nremoved 0.4 MB that trainings had stored and never registered\n")
+
+
+@pytest.mark.usefixtures("_filled")
 def test_under_a_pin_pruning_keeps_what_is_pinned(migrated_database_url: str) -> None:
     train()
     train("--no-gate", **SPOILED)

@@ -97,6 +97,23 @@ async def test_what_was_removed_is_gone_here_and_there(store: ArtefactStore, mod
         await store.fetch(SHA256)
 
 
+async def test_what_nobody_names_goes_where_nobody_else_stores(
+    store: ArtefactStore, model: Path, tmp_path: Path
+) -> None:
+    named, stray = tmp_path / "named.joblib", model
+    named.write_bytes(b"another model")
+    sha256, _ = await store.put(named)
+    await store.put(stray)
+
+    removed = await store.remove_strays([sha256])
+
+    assert (await store.fetch(sha256)).read_bytes() == b"another model"
+    assert removed == (0 if isinstance(store, FsspecArtefactStore) else len(CONTENT))
+    if removed:
+        with pytest.raises(ArtefactRefused):
+            await store.fetch(SHA256)
+
+
 async def test_an_error_names_the_place_that_was_asked(place: str, store: ArtefactStore) -> None:
     said = "in Postgres" if place.startswith("postgresql://") else "under ARTEFACT_URL"
 

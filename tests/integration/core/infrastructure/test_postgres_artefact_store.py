@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import ArchiveUnavailable, ArtefactRefused, ConfigurationError
+from core.domain.gate import BYPASSED
 from core.infrastructure import postgres_artefact_store
 from core.infrastructure.artefact_cache import KEPT_FILES
 from core.infrastructure.postgres_artefact_store import PostgresArtefactStore
+from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, open_pool
+from tests.fakes.training import FakeModelTraining
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -126,3 +129,15 @@ async def test_of_many_models_only_those_used_last_stay_on_the_local_disk(pool: 
 
     kept = {path.stem for path in (tmp_path / "cache").iterdir()}
     assert kept == {SHA256, "somebody-elses", *digests} - {digests[1]}
+
+
+async def test_bytes_that_a_model_names_by_now_stay(pool: Pool, model: Path, tmp_path: Path) -> None:
+    store = PostgresArtefactStore(pool, tmp_path / "cache")
+    sha256, size_bytes = await store.put(model)
+    trained = await FakeModelTraining(tmp_path).train()
+    await PostgresModelRegistry(pool).register(trained, sha256, size_bytes, None, BYPASSED)
+
+    await store.remove(sha256)
+
+    assert await store.remove_strays([]) == 0
+    assert (await store.fetch(sha256)).read_bytes() == CONTENT

@@ -113,6 +113,16 @@ async def test_pruning_that_was_cut_off_can_be_repeated(tmp_path: Path) -> None:
     assert shelf.letters == "b"
 
 
+async def test_what_a_killed_training_left_goes_and_what_has_a_row_stays(tmp_path: Path) -> None:
+    shelf = await Shelf(tmp_path).fill("aB")
+    await shelf.registry.mark_pruned(1)
+    await shelf.artefacts.put((await FakeModelTraining(tmp_path, b"stray").train()).path)
+
+    assert await shelf.prune.strays() == len(b"stray") + len(b"a")
+
+    assert shelf.letters == "b"
+
+
 @pytest.mark.parametrize(("numbers", "error"), [([1, 2], PruneRefused), ([1, 9], NotFound)])
 async def test_where_one_must_stay_nothing_is_removed(
     tmp_path: Path, numbers: list[int], error: type[Exception]

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.domain.errors import ArtefactRefused, ConfigurationError, StorageFull,
 
 PARTIAL = ".partial-"
 KEPT_FILES = 5
+ABANDONED_AFTER_SECONDS = 3600
 
 _OUR_NAME = re.compile(r"[0-9a-f]{64}\.joblib")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -44,6 +46,7 @@ class ArtefactCache:
             return path
         if path.exists():
             structlog.get_logger().warning("model_file_damaged", file=str(path), action="fetched again")
+        await asyncio.to_thread(forget_partial_files, self._folder)
         await _write(path, sha256, stored_chunks, self._store)
         await asyncio.to_thread(_forget_oldest, self._folder)
         return path
@@ -60,6 +63,14 @@ def identity_of(path: Path) -> tuple[str, int]:
     """The sha256 and size of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
+
+
+def forget_partial_files(folder: Path) -> None:
+    """Remove what killed processes have left half written; a living one writes to its own all the time."""
+    for file in folder.glob(f"{PARTIAL}*"):
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime > ABANDONED_AFTER_SECONDS:
+                file.unlink()
 
 
 def cannot_keep(folder: Path, error: OSError) -> ThreadsMlError:
@@ -120,8 +131,11 @@ def _sync(file: BinaryIO) -> None:
 
 
 def _holds(path: Path, sha256: str) -> bool:
-    """Whether the file is there and sound; then it counts as new, because it is used."""
-    if not path.is_file() or identity_of(path)[0] != sha256:
+    """Whether the file is there and sound; then it counts as new, because it is used. A disk may fail to read it."""
+    try:
+        if not path.is_file() or identity_of(path)[0] != sha256:
+            return False
+    except OSError:
         return False
     with suppress(OSError):
         os.utime(path)

@@ -2,9 +2,7 @@
 
 import hashlib
 import tempfile
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
@@ -15,9 +13,7 @@ from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 from numpy.typing import NDArray
 
 from core.domain.errors import ArtefactRefused
-from core.infrastructure.artefact_cache import PARTIAL, cannot_keep
-
-ABANDONED_AFTER_SECONDS = 3600
+from core.infrastructure.artefact_cache import PARTIAL, cannot_keep, forget_partial_files
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -79,7 +75,7 @@ def write_model(folder: Path, arrays: Arrays) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _forget_partial_files(folder)
+        forget_partial_files(folder)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=PARTIAL, suffix=".joblib", delete=False) as file:
             try:
                 digesting = _Digesting(file)
@@ -106,14 +102,6 @@ def read_model(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
             return _arrays_in(file)
     except OSError as error:
         raise ArtefactRefused(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _forget_partial_files(folder: Path) -> None:
-    """Remove what killed processes have left half written; a living one writes to its own all the time."""
-    for file in folder.glob(f"{PARTIAL}*"):
-        with suppress(FileNotFoundError):
-            if time.time() - file.stat().st_mtime > ABANDONED_AFTER_SECONDS:
-                file.unlink()
 
 
 def _arrays_in(file: BufferedReader) -> dict[str, NDArray[Any]]:

@@ -8,7 +8,7 @@ import structlog
 
 from core.application.ports.artefact_store import ArtefactStore
 from core.application.ports.model_registry import ModelRegistry
-from core.domain.errors import ArtefactRefused, StorageFull, ThreadsMlError
+from core.domain.errors import ArtefactRefused, ConfigurationError, StorageFull, ThreadsMlError
 from core.domain.history import History
 from core.domain.model import ModelRecord, Serving
 from core.domain.ranking import Ranking
@@ -87,7 +87,9 @@ class InMemoryRecommender:
             return
         try:
             self._loaded = await self._load(serving.model, serving)
-        except (ArtefactRefused, StorageFull) as error:
+        except (ArtefactRefused, StorageFull, ConfigurationError) as error:
+            if isinstance(error, ConfigurationError) and self._polling is None:
+                raise  # a process that begins like this has a wrong setting; one at work goes on with what it has
             # The epoch is followed all the same: feeds of an older one would lose to what is stored.
             self._loaded = self._loaded._replace(epoch=serving.epoch)
             self._refuse(serving.model.version, error)

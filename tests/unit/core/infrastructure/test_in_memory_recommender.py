@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from core.application.ports.training import TrainedModel
-from core.domain.errors import ArchiveUnavailable, StorageFull
+from core.domain.errors import ArchiveUnavailable, ConfigurationError, StorageFull
 from core.domain.gate import BYPASSED
 from core.domain.model import ModelRecord
 from core.infrastructure import in_memory_recommender
@@ -143,11 +143,12 @@ async def test_a_refused_model_is_tried_again_only_after_a_while_and_serves_once
     assert recommender.loaded_version == record.version
 
 
-async def test_without_room_for_the_next_model_the_old_one_goes_on(
-    tmp_path: Path, artefacts: FakeArtefactStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failure", [StorageFull("there is no room"), ConfigurationError("it is read-only")])
+async def test_where_the_next_model_cannot_be_kept_the_old_one_goes_on_in_the_new_epoch(
+    tmp_path: Path, artefacts: FakeArtefactStore, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    async def no_room(sha256: str) -> Path:
-        raise StorageFull(f"there is no room for {sha256}")
+    async def no_room(_: str) -> Path:
+        raise failure
 
     registry = FakeModelRegistry()
     path = write_model(tmp_path, MODEL.to_arrays())
@@ -160,8 +161,24 @@ async def test_without_room_for_the_next_model_the_old_one_goes_on(
             await recommender.follow_registry()
             await recommender.follow_registry()
 
-    assert recommender.loaded_version == "collaborative_filtering_v1"
+        ranking = await recommender.rank(ASKING, 10)
+
+    assert (ranking.model_version, ranking.epoch) == ("collaborative_filtering_v1", 2)
     assert [log["event"] for log in logs] == ["model_refused"]
+
+
+async def test_a_process_that_begins_with_a_wrong_setting_says_so(
+    tmp_path: Path, artefacts: FakeArtefactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cannot_keep(_: str) -> Path:
+        raise ConfigurationError("it is read-only")
+
+    registry = FakeModelRegistry()
+    await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))
+    monkeypatch.setattr(artefacts, "fetch", cannot_keep)
+
+    with pytest.raises(ConfigurationError):
+        await InMemoryRecommender(registry, artefacts, POLL_SECONDS).__aenter__()
 
 
 async def test_while_the_registry_is_away_the_loaded_model_goes_on(

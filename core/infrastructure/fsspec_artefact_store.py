@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from fsspec.core import url_to_fs
 
-from core.domain.errors import ArchiveUnavailable, ArtefactRefused, ConfigurationError
+from core.domain.errors import ArchiveUnavailable, ArtefactRefused, ConfigurationError, ThreadsMlError
 from core.infrastructure.artefact_cache import PARTIAL, ArtefactCache, identity_of
 
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -30,6 +30,8 @@ class FsspecArtefactStore:
             self._files, root = url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise ConfigurationError(f"ARTEFACT_URL cannot be used: {error}") from error
+        except Exception as error:  # some connect already here, and each has errors of its own
+            raise _away(error) from error
         self._root = root.rstrip("/")
 
     async def put(self, path: Path) -> tuple[str, int]:
@@ -92,9 +94,16 @@ async def _called(work: Callable[..., Result], *arguments: Any) -> Result:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             return await asyncio.to_thread(work, *arguments)
-    except PermissionError as error:
-        raise ConfigurationError(f"ARTEFACT_URL cannot be used: {error}") from error
+    except ThreadsMlError:
+        raise
+    except (PermissionError, NotImplementedError) as error:
+        raise ConfigurationError(f"ARTEFACT_URL cannot be used: {error or 'it can only be read'}") from error
     except TimeoutError as error:
         raise ArchiveUnavailable("the store that ARTEFACT_URL names does not answer in time") from error
-    except OSError as error:
-        raise ArchiveUnavailable(f"the store that ARTEFACT_URL names does not answer: {error}") from error
+    except Exception as error:  # each client library has errors of its own
+        raise _away(error) from error
+
+
+def _away(error: Exception) -> ArchiveUnavailable:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ArchiveUnavailable(f"the store that ARTEFACT_URL names does not answer: {reason}")

@@ -74,10 +74,12 @@ async def test_the_same_bytes_put_by_two_at_once_are_stored_once(tmp_path: Path,
         (PermissionError(13, "not yours"), ConfigurationError),
         (ConnectionResetError(104, "reset"), ArchiveUnavailable),
         (TimeoutError(), ArchiveUnavailable),
+        (NotImplementedError(), ConfigurationError),
+        (RuntimeError("Unable to locate credentials"), ArchiveUnavailable),
     ],
 )
 async def test_what_goes_wrong_in_the_store_names_the_setting(
-    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, failure: OSError, error: type[Exception]
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception, error: type[Exception]
 ) -> None:
     def fail(*_: object) -> None:
         raise failure
@@ -87,3 +89,8 @@ async def test_what_goes_wrong_in_the_store_names_the_setting(
 
     with pytest.raises(error, match="ARTEFACT_URL"):
         await store.put(model)
+
+
+async def test_a_server_that_cannot_be_reached_is_told_by_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveUnavailable, match=r"ARTEFACT_URL.*Connection refused"):
+        FsspecArtefactStore("ftp://127.0.0.1:1/models", tmp_path)

@@ -1,6 +1,8 @@
 """What all commands share: their options, and how they end."""
 
 import asyncio
+import getpass
+import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -30,6 +32,14 @@ def print_table(table: Table) -> None:
         return
     unbounded = Console(width=MOST_COLUMNS)
     Console(width=unbounded.measure(table).maximum).print(table)
+
+
+def operator() -> str:
+    """Who gives the command, for the registry to note; in a container it may be a number without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def command_app() -> typer.Typer:

@@ -1,6 +1,5 @@
 """`threads-ml models`: which models there are, how good they are, and which one serves."""
 
-import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from core.application.roll_back import Rollback
 from core.domain.errors import InvalidInput, NotFound
 from core.domain.model import ModelRecord, Serving, version_name, version_number
 from core.domain.trial import Comparison
-from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, print_table, run_to_end
+from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, operator, print_table, run_to_end
 from scripts.model_tables import compared_table, list_table, model_document, model_table, said_of_comparison
 from scripts.wiring import Models, open_models, open_platform, settings_for
 
@@ -100,7 +99,7 @@ def promote(version: Version, *, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 
     async def promoted() -> Serving:
         async with open_platform(data_dir) as settings, open_models(settings) as models:
-            return await models.promote(version_number(version), getpass.getuser())
+            return await models.promote(version_number(version), operator())
 
     serving = run_to_end(promoted())
     console.print(f"{version_name(version_number(version))} serves now (epoch {serving.epoch})")
@@ -121,7 +120,7 @@ async def _rolled_back(data_dir: Path) -> Rollback:
     # Beside an own Postgres the own Redis is started too; beside a given one it may be left out.
     with_redis = not settings_for(data_dir).database_url
     async with open_platform(data_dir, with_redis=with_redis) as settings, open_models(settings) as models:
-        return await models.roll_back(getpass.getuser(), f"rollback-{uuid4()}")
+        return await models.roll_back(operator(), f"rollback-{uuid4()}")
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """`threads-ml train`: learn a model from the interactions and let it serve."""
 
-import getpass
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from core.application.train_model import Training
 from core.domain.gate import Check, Outcome
 from core.domain.model import ModelRecord
 from core.domain.trial import Trial
-from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
+from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, operator, run_to_end
 from scripts.training import open_training
 from scripts.wiring import open_platform
 
@@ -43,7 +42,7 @@ def train(
 async def _train(data_dir: Path, *, is_gated: bool) -> Training:
     async with open_platform(data_dir) as settings, open_training(settings) as train_model:
         with console.status("training"):
-            return await train_model(by=getpass.getuser(), is_gated=is_gated)
+            return await train_model(by=operator(), is_gated=is_gated)
 
 
 def _said_of(training: Training) -> Iterator[str]:

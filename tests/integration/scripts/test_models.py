@@ -1,7 +1,9 @@
 """`threads-ml train` and `threads-ml models`, over a real database."""
 
 import asyncio
+import getpass
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -276,6 +278,18 @@ def test_under_a_pin_pruning_keeps_what_is_pinned(migrated_database_url: str) ->
 
     assert (pruned.exit_code, pruned.stdout) == (0, "pruned nothing (0.0 MB)\n")
     assert not any(is_pruned for *_, is_pruned in registry(migrated_database_url))
+
+
+@pytest.mark.usefixtures("_filled")
+def test_who_has_no_name_is_noted_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+
+    train()
+
+    assert json.loads(models("show", "v1", "--json").stdout)["promoted_by"] == f"uid {os.getuid()}"
 
 
 def test_before_the_first_model_the_list_says_what_to_do() -> None:

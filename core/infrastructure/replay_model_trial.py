@@ -53,11 +53,19 @@ class ReplayModelTrial:
         self, candidate: TrainedModel, champion: ModelRecord | None, champion_file: Path | None
     ) -> Trial:
         """Replay, and let the very models rank for a sample of users."""
-        return await asyncio.to_thread(self._tried, candidate, champion, champion_file)
+        try:
+            return await asyncio.to_thread(self._tried, candidate, champion, champion_file)
+        except MemoryError as error:
+            return Trial(problem=_lack_of_memory(error))
 
     async def compare(self, one: ModelRecord, other: ModelRecord) -> Comparison:
         """Replay both recipes."""
-        return await asyncio.to_thread(self._compared, one, other)
+        try:
+            return await asyncio.to_thread(self._compared, one, other)
+        except MemoryError as error:
+            raise NotTrainable(
+                f"{one.version} and {other.version} cannot be compared: {_lack_of_memory(error)}"
+            ) from error
 
     def _tried(self, candidate: TrainedModel, champion: ModelRecord | None, champion_file: Path | None) -> Trial:
         interactions = self._read()
@@ -120,6 +128,11 @@ class ReplayModelTrial:
             champion_reach=None if champion is None else len(feeds_of(champion, histories, self._depth)[1]),
             generation_ms=1000 * float(np.quantile(seconds, 1 - SLOWEST_SHARE)),
         )
+
+
+def _lack_of_memory(error: MemoryError) -> str:
+    """GATE_MOST_INTERACTIONS is what bounds it."""
+    return f"there is too little memory to replay (GATE_MOST_INTERACTIONS): {error or 'none is left'}"
 
 
 def _learned_up_to(hours: float, interactions: IdentifiedInteractions, recipe: Recipe) -> RankingModel:

@@ -13,6 +13,7 @@ from core.domain.errors import ArchiveUnavailable, NotTrainable
 from core.domain.interaction import InteractionWeights
 from core.domain.model import ModelRecord, ModelStatus
 from core.domain.trial import Measured
+from core.infrastructure import replay_model_trial
 from core.infrastructure.adbc_model_training import AdbcModelTraining
 from core.infrastructure.replay_model_trial import ReplayModelTrial
 from tests.integration.scripts.test_replay_evaluation import fill
@@ -190,6 +191,22 @@ async def test_a_champion_of_an_earlier_program_leaves_the_measures_and_a_reason
     assert "collaborative_filtering_v1 cannot learn anew" in trial.problem
     with pytest.raises(NotTrainable, match="cannot be compared"):
         await trial_on(filled).compare(early, early)
+
+
+async def test_too_little_memory_for_a_trial_does_not_fail_the_training(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    candidate = await trained(filled, tmp_path)
+    monkeypatch.setattr(replay_model_trial, "replayed", fail)
+
+    trial = await trial_on(filled)(candidate, None, None)
+
+    assert trial.problem == "there is too little memory to replay (GATE_MOST_INTERACTIONS): Unable to allocate 9 GiB"
+    with pytest.raises(NotTrainable, match="too little memory"):
+        await trial_on(filled).compare(record_of(candidate), record_of(candidate))
 
 
 async def test_a_champion_whose_file_is_not_what_it_was_is_left_out(filled: str, tmp_path: Path) -> None:

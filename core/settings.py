@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     broker_url: str = ""
     redis_tls_verify: bool = False
     database_pool_size: PositiveInt = 4
+    database_timeout_seconds: Positive = 1.0
     redis_timeout_seconds: Positive = 0.5
 
     api_host: str = "0.0.0.0"  # noqa: S104 - a service in a container is reached from outside it

@@ -16,6 +16,8 @@ from core.application.recommend_posts import RecommendPosts
 from core.application.waiting_room import WaitingRoom
 from core.domain.errors import ConfigurationError
 from core.infrastructure.absent_redis import AbsentFeedCache, AbsentFeedSignals, AbsentJobQueue
+from core.infrastructure.circuit_breaker import CircuitBreaker
+from core.infrastructure.guarded_pool import GuardedPool
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.held_stale_models import HeldStaleModels
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
@@ -35,7 +37,10 @@ from web.degradations import FindDegradations
 
 @dataclass(frozen=True, slots=True)
 class UseCases:
-    """What the routes call; `stop_waiting` lets every caller who waits for a feed go."""
+    """What the routes call; `stop_waiting` lets every caller who waits for a feed go.
+
+    breakers: one for each server that the process uses, with its state.
+    """
 
     recommend_posts: RecommendPosts
     get_feed: GetFeed
@@ -43,15 +48,18 @@ class UseCases:
     find_degradations: FindDegradations
     clock: Clock
     stop_waiting: Callable[[], None]
+    breakers: tuple[CircuitBreaker, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Redis:
-    """Both uses of Redis, or what stands in for them."""
+class _Servers:
+    """Postgres and both uses of Redis, or what stands in for them, each behind a breaker."""
 
+    pool: Pool
     cache: FeedCache
     signals: RedisFeedSignals | AbsentFeedSignals
     queue: JobQueue
+    breakers: tuple[CircuitBreaker, ...]
 
 
 @asynccontextmanager
@@ -60,68 +68,81 @@ async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
     if not settings.database_url:
         raise ConfigurationError("DATABASE_URL is not set: expected postgresql://user:password@host:port/database")
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(open_pool(settings.database_url, settings.database_pool_size))
-        cache, signals = await _open_cache(stack, settings)
-        queue = await _open_queue(stack, settings)
-        popular = await stack.enter_async_context(HeldPopular(_popular_posts(pool, settings)))
+        servers = await _open_servers(stack, settings)
+        popular = await stack.enter_async_context(HeldPopular(_popular_posts(servers.pool, settings)))
         offer_popular = OfferPopular(popular, settings.composition, SystemClock())
-        registry = _model_registry(pool, settings)
+        registry = _model_registry(servers.pool, settings)
         stale_models = await stack.enter_async_context(HeldStaleModels(registry, settings.model_poll_seconds))
-        find_feed = FindFeed(cache, PostgresFeedArchive(pool), stale_models, offer_popular.clock)
-        yield _use_cases(settings, pool, _Redis(cache, signals, queue), find_feed, offer_popular)
+        archive = PostgresFeedArchive(servers.pool)
+        find_feed = FindFeed(servers.cache, archive, stale_models, offer_popular.clock)
+        yield _use_cases(settings, servers, find_feed, offer_popular)
 
 
-def _use_cases(
-    settings: Settings, pool: Pool, redis: _Redis, find_feed: FindFeed, offer_popular: OfferPopular
-) -> UseCases:
+def _use_cases(settings: Settings, servers: _Servers, find_feed: FindFeed, offer_popular: OfferPopular) -> UseCases:
     clock = offer_popular.clock
-    history, tickets = PostgresInteractionHistory(pool), PostgresTicketStore(pool)
+    history, tickets = PostgresInteractionHistory(servers.pool), PostgresTicketStore(servers.pool)
     return UseCases(
         recommend_posts=RecommendPosts(
             find_feed=find_feed,
             offer_popular=offer_popular,
-            cache=redis.cache,
+            cache=servers.cache,
             history=history,
-            queue=redis.queue,
-            signals=redis.signals,
+            queue=servers.queue,
+            signals=servers.signals,
             tickets=tickets,
             waiting_room=WaitingRoom(settings.waiters_at_most),
             clock=clock,
             ticket_ttl=timedelta(seconds=settings.ticket_ttl_seconds),
         ),
         get_feed=GetFeed(find_feed, offer_popular),
-        get_job=GetJob(find_feed, offer_popular, history, redis.queue, tickets, clock),
+        get_job=GetJob(find_feed, offer_popular, history, servers.queue, tickets, clock),
         find_degradations=FindDegradations(
-            redis.cache, redis.queue, _model_registry(pool, settings), _missing(settings)
+            servers.cache, servers.queue, _model_registry(servers.pool, settings), _missing(settings)
         ),
         clock=clock,
-        stop_waiting=redis.signals.wake_all,
+        stop_waiting=servers.signals.wake_all,
+        breakers=servers.breakers,
+    )
+
+
+async def _open_servers(stack: AsyncExitStack, settings: Settings) -> _Servers:
+    """Requests would rather do without a server than wait for it; what is read in the background finds it again."""
+    postgres, cache, queue = breakers = tuple(CircuitBreaker(server) for server in ("postgres", "redis", "queue"))
+    pool = await stack.enter_async_context(open_pool(settings.database_url, settings.database_pool_size))
+    return _Servers(
+        GuardedPool(pool, postgres, settings.database_timeout_seconds),
+        *await _open_cache(stack, settings, cache),
+        await _open_queue(stack, settings, queue),
+        breakers,
     )
 
 
 async def _open_cache(
-    stack: AsyncExitStack, settings: Settings
+    stack: AsyncExitStack, settings: Settings, breaker: CircuitBreaker
 ) -> tuple[FeedCache, RedisFeedSignals | AbsentFeedSignals]:
     if not settings.redis_url:
         return AbsentFeedCache(), AbsentFeedSignals()
-    client = await _open_redis(stack, settings, settings.redis_url, "REDIS_URL")
+    client = await _open_redis(stack, settings, settings.redis_url, "REDIS_URL", breaker)
     return RedisFeedCache(client), await stack.enter_async_context(RedisFeedSignals(client))
 
 
-async def _open_queue(stack: AsyncExitStack, settings: Settings) -> JobQueue:
+async def _open_queue(stack: AsyncExitStack, settings: Settings, breaker: CircuitBreaker) -> JobQueue:
     if not settings.effective_broker_url:
         return AbsentJobQueue()
-    client = await _open_redis(stack, settings, settings.effective_broker_url, "BROKER_URL")
+    client = await _open_redis(stack, settings, settings.effective_broker_url, "BROKER_URL", breaker)
     return RedisJobQueue(client, settings.backlog_at_most)
 
 
-async def _open_redis(stack: AsyncExitStack, settings: Settings, url: str, variable: str) -> RedisClient:
+async def _open_redis(
+    stack: AsyncExitStack, settings: Settings, url: str, variable: str, breaker: CircuitBreaker
+) -> RedisClient:
     return await stack.enter_async_context(
         open_redis(
             url,
             timeout_seconds=settings.redis_timeout_seconds,
             verify_tls=settings.redis_tls_verify,
             variable=variable,
+            breaker=breaker,
         )
     )
 

@@ -14,6 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import DataError, RedisError
 
 from core.domain.errors import ConfigurationError, Unavailable
+from core.infrastructure.circuit_breaker import CircuitBreaker
+from core.infrastructure.guarded_redis import GuardedRedis
 
 TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 32
@@ -24,17 +26,23 @@ RedisClient = Any
 
 @asynccontextmanager
 async def open_redis(
-    url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, verify_tls: bool = False, variable: str = "REDIS_URL"
+    url: str,
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    verify_tls: bool = False,
+    variable: str = "REDIS_URL",
+    breaker: CircuitBreaker | None = None,
 ) -> AsyncIterator[RedisClient]:
     """A client that connects when it is first used; nothing is sent twice behind the caller's back.
 
-    Callers beyond the number of connections wait for one, no longer than the timeout.
+    Callers beyond the number of connections wait for one, no longer than the timeout; behind a breaker only the first
+    callers of an outage wait at all.
     """
     options = connection_options(url, timeout_seconds=timeout_seconds, verify_tls=verify_tls, variable=variable)
     pool = BlockingConnectionPool.from_url(
         url, max_connections=MAX_CONNECTIONS, timeout=timeout_seconds, retry=Retry(NoBackoff(), 0), **options
     )
-    client = Redis.from_pool(pool)
+    client = Redis.from_pool(pool) if breaker is None else GuardedRedis(pool, breaker)
     try:
         yield client
     finally:

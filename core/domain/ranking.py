@@ -11,3 +11,11 @@ class Ranking:
     posts: tuple[tuple[UUID, float], ...] = ()
     model_version: str | None = None
     epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """The same from what the model has kept of the user's history itself, and the posts of that history."""
+
+    ranking: Ranking
+    post_ids: frozenset[UUID]

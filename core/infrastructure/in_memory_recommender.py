@@ -3,6 +3,7 @@
 import asyncio
 from types import TracebackType
 from typing import NamedTuple, Self
+from uuid import UUID
 
 import structlog
 
@@ -11,7 +12,7 @@ from core.application.ports.model_registry import ModelRegistry
 from core.domain.errors import ArtefactRefused, ConfigurationError, StorageFull, ThreadsMlError
 from core.domain.history import History
 from core.domain.model import ModelRecord, Serving
-from core.domain.ranking import Ranking
+from core.domain.ranking import Ranking, Recollection
 from core.infrastructure.joblib_model_file import read_model
 from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.task_ending import end_task
@@ -72,6 +73,14 @@ class InMemoryRecommender:
             return Ranking(epoch=loaded.epoch)
         posts = await asyncio.to_thread(loaded.model.rank, history, limit)
         return Ranking(posts, loaded.version, loaded.epoch)
+
+    async def recall(self, user_id: UUID, limit: int) -> Recollection | None:
+        """Rank what the loaded model has learned of the user, in a thread as well; what serves by now is not asked."""
+        loaded = self._loaded
+        recalled = await asyncio.to_thread(loaded.model.recall, user_id, limit) if loaded.model is not None else None
+        if recalled is None:
+            return None
+        return Recollection(Ranking(recalled.ranked, loaded.version, loaded.epoch), recalled.post_ids)
 
     async def follow_registry(self) -> None:
         """Load what the registry says should serve, unless it does already. Raises ArchiveUnavailable."""

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from core.domain.errors import ArtefactRefused
 from core.domain.history import History
 from core.domain.interaction import InteractionType, InteractionWeights
-from core.recommender.algorithm import Algorithm, InteractionMatrices
+from core.recommender.algorithm import Algorithm, InteractionMatrices, KeepsHistories
 from core.recommender.interaction_matrix import decayed_weights, user_item_matrix
 from core.recommender.registry import ALGORITHMS, algorithm_named
 
@@ -22,6 +22,13 @@ _CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
 RankedIds = tuple[tuple[UUID, float], ...]
 """Posts with raw scores, the best first."""
+
+
+class Recalled(NamedTuple):
+    """A ranking for the history that a model has learned, and the posts of that history."""
+
+    ranked: RankedIds
+    post_ids: frozenset[UUID]
 
 
 class Query(NamedTuple):
@@ -72,6 +79,18 @@ class RankingModel:
         own_rows = _rows_of(self.user_keys, [history.user_id for history in histories])
         ranked = self.algorithm.recommend(queries, own_rows, seen, limit, threads)
         return [self._identified(found, scores) for found, scores in zip(*ranked, strict=True)]
+
+    def recall(self, user_id: UUID, limit: int) -> Recalled | None:
+        """The same for the user's history as it was learned; None where nothing (any more) is known of it."""
+        own_rows = _rows_of(self.user_keys, [user_id])
+        if own_rows[0] < 0 or not isinstance(self.algorithm, KeepsHistories):
+            return None
+        learned = self.algorithm.learned_history(int(own_rows[0]))
+        if not learned.nnz:
+            return None
+        ranked = self.algorithm.recommend(learned, own_rows, learned, limit)
+        (found,) = (self._identified(rows, scores) for rows, scores in zip(*ranked, strict=True))
+        return Recalled(found, frozenset(self.post_ids(learned.indices)))
 
     def query_of(self, history: History) -> Query:
         """The history as the algorithm is asked with it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,4 +131,16 @@ class Algorithm(Protocol):
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:
         """This algorithm, having learned these very arrays. Raises KeyError or ValueError for what cannot be such."""
+        ...
+
+
+@runtime_checkable
+class KeepsHistories(Protocol):
+    """An algorithm that can tell what it has learned of a user, for a moment in which nobody else can."""
+
+    def learned_history(self, row: int) -> csr_array:
+        """CSR (1, posts): the weights of the user in this row, as `recommend` takes them but for a common factor.
+
+        Empty where none are left.
+        """
         ...

@@ -62,6 +62,14 @@ class InvertedIndex(NamedTuple):
         """How many columns the matrix has."""
         return (len(self.starts) - 1) // self.blocks
 
+    def row(self, number: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The columns of one row, ascending, and its values in them; looks at every entry."""
+        block, local_row = divmod(number, self.block_rows)
+        places = np.flatnonzero(self.local_rows == local_row)
+        columns, blocks = np.divmod(np.searchsorted(self.starts, places, side="right") - 1, self.blocks)
+        within = blocks == block
+        return columns[within].astype(np.int32), self.values[places[within]]
+
     @property
     def list_lengths(self) -> NDArray[np.int64]:
         """(columns,): in how many rows each column is."""

@@ -126,6 +126,15 @@ class UserKNN(Parameterised):
         voting = votes > 0
         return Contributions(of_users=True, rows=rows[voting], strengths=similarities[voting], votes=votes[voting])
 
+    def learned_history(self, row: int) -> csr_array:
+        """The user's row of similarities taken back to what it was made of, else of votes; see KeepsHistories."""
+        columns, values = self.index_.row(row)
+        if not len(columns):
+            entries = slice(self.votes_.starts[row], self.votes_.starts[row + 1])
+            columns, values = self.votes_.columns[entries], self.votes_.values[entries]
+        weights = values / self.damping_[columns]
+        return csr_array((weights, columns, [0, len(columns)]), shape=(1, len(self.damping_)))
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, as numeric arrays by name."""
         index = self.index_._asdict()

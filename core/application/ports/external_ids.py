@@ -11,3 +11,7 @@ class ExternalIds(Protocol):
     async def texts_of(self, ids: Collection[UUID]) -> Mapping[UUID, str]:
         """The text of each of these ids that has one."""
         ...
+
+    def last_told(self, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
+        """What earlier answers said of these ids, None where one has no text; may have forgotten any, never fails."""
+        ...

@@ -1,9 +1,10 @@
 """The model at work."""
 
 from typing import Protocol
+from uuid import UUID
 
 from core.domain.history import History
-from core.domain.ranking import Ranking
+from core.domain.ranking import Ranking, Recollection
 
 
 class Recommender(Protocol):
@@ -11,4 +12,8 @@ class Recommender(Protocol):
 
     async def rank(self, history: History, limit: int) -> Ranking:
         """The best posts for this live history, none of it among them; an empty ranking while no model is loaded."""
+        ...
+
+    async def recall(self, user_id: UUID, limit: int) -> Recollection | None:
+        """The best posts for the user's history as the model has learned it; None where it knows of none."""
         ...

@@ -201,3 +201,25 @@ async def test_a_worker_that_cannot_read_the_registry_does_not_start(artefacts: 
 
     with pytest.raises(ArchiveUnavailable):
         await recommender.__aenter__()
+
+
+async def test_what_the_champion_has_learned_of_a_user_can_be_asked_while_nobody_else_answers(
+    tmp_path: Path, artefacts: FakeArtefactStore
+) -> None:
+    registry = FakeModelRegistry()
+    await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))
+
+    async with InMemoryRecommender(registry, artefacts, POLL_SECONDS) as recommender:
+        registry.unavailable = True
+        known = await recommender.recall(USERS[0], 10)
+        unknown = await recommender.recall(USERS[3], 10)
+
+    assert known is not None
+    assert known.post_ids == {POSTS[0], POSTS[1]}
+    assert (known.ranking.model_version, known.ranking.epoch) == ("collaborative_filtering_v1", 1)
+    assert unknown is None
+
+
+async def test_without_a_model_nothing_is_recalled(artefacts: FakeArtefactStore) -> None:
+    async with InMemoryRecommender(FakeModelRegistry(), artefacts, POLL_SECONDS) as recommender:
+        assert await recommender.recall(USERS[0], 10) is None

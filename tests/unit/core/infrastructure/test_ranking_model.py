@@ -6,6 +6,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from core.domain.errors import ArtefactRefused
 from core.domain.history import History
@@ -14,6 +15,8 @@ from core.infrastructure.adbc_interaction_table import InteractionColumns
 from core.infrastructure.adbc_model_training import fit
 from core.infrastructure.joblib_model_file import read_model, write_model
 from core.infrastructure.ranking_model import RankingModel
+from core.recommender.algorithm import InteractionMatrices
+from core.recommender.registry import algorithm_named
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 # The last bytes of these ids are zero: they must not be lost on the way.
@@ -147,3 +150,24 @@ def test_arrays_that_are_not_such_a_model_are_refused(missing: str) -> None:
 def test_ids_of_a_wrong_shape_are_refused() -> None:
     with pytest.raises(ArtefactRefused, match="16 bytes"):
         RankingModel.from_arrays(MODEL.to_arrays() | {"user_keys": np.zeros((3, 15), dtype=np.uint8)})
+
+
+def test_what_a_model_has_learned_of_a_user_gives_the_list_of_that_history() -> None:
+    recalled = MODEL.recall(USERS[0], 10)
+
+    assert recalled is not None
+    assert recalled.post_ids == {POSTS[0], POSTS[1]}
+    expected = MODEL.rank(history(USERS[0], [POSTS[0], POSTS[1]]), 10)
+    assert [post_id for post_id, _ in recalled.ranked] == [post_id for post_id, _ in expected]
+    assert [score for _, score in recalled.ranked] == pytest.approx([score for _, score in expected])
+
+
+def test_of_a_user_it_has_not_met_a_model_recalls_nothing() -> None:
+    assert MODEL.recall(USERS[3], 10) is None
+
+
+def test_an_algorithm_that_keeps_no_users_recalls_nothing() -> None:
+    items = algorithm_named("item_knn", {}).fit(InteractionMatrices.timeless(csr_array(np.ones((2, 2), np.float32))))
+    keys = MODEL.user_keys[:2], MODEL.post_keys[:2]
+
+    assert RankingModel(items, *keys, InteractionWeights()).recall(USERS[0], 10) is None

@@ -394,3 +394,37 @@ def test_where_votes_fade_users_with_nothing_left_to_say_take_nobodys_place() ->
 
     assert recommend_to(model, tastes, 0, 4).rows.tolist() == [3]
     assert recommend_to(UserKNN(k=1, vote_half_life=0).fit(timeless(tastes)), tastes, 0, 4).rows.tolist() == [2]
+
+
+@pytest.mark.parametrize(("shrinkage", "damping"), [(0.0, 0), (2.0, 1)])
+@pytest.mark.parametrize("block_rows", [512, 1024])
+def test_what_it_has_learned_of_a_user_is_the_users_row(
+    shrinkage: float, damping: int, block_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "_block_rows", lambda _: block_rows)
+    matrix = taste(1100, 30, seed=5)
+    model = UserKNN(shrinkage=shrinkage, damping=damping).fit(timeless(matrix))
+
+    for user in (0, 511, 512, 1099):
+        learned = model.learned_history(user)
+
+        assert learned.indices.tolist() == seen_by(matrix, user).tolist()
+        factors = learned.data / matrix[[user]].data
+        assert factors == pytest.approx(np.full(len(factors), factors[:1].sum()), rel=1e-5)
+
+
+def test_of_a_user_who_has_nothing_to_say_any_more_the_faint_votes_are_left() -> None:
+    tastes = csr_array(np.array([[1, 1, 0], [1, 0, 1]], dtype=np.float32))
+    votes = csr_array(np.array([[1, 1, 0], [1e-5, 0, 1e-6]], dtype=np.float32))
+    matrices = InteractionMatrices({0.0: tastes, 12.0: votes}, np.zeros(3))
+    model = UserKNN(post_half_life=0.0).fit(matrices)
+
+    learned = model.learned_history(1)
+
+    assert learned.toarray()[0] == pytest.approx([1e-5, 0, 1e-6])
+
+
+def test_of_a_user_without_interactions_nothing_is_learned() -> None:
+    matrix = csr_array(np.array([[1, 1], [0, 0]], dtype=np.float32))
+
+    assert UserKNN().fit(timeless(matrix)).learned_history(1).nnz == 0

@@ -12,7 +12,7 @@ from core.application.offer_popular import OfferPopular
 from core.application.recommend_posts import RecommendPosts
 from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy, Composition
-from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
+from core.domain.feed import PROVISIONAL_GENERATION, Feed, FeedOrder, Reason, Recommendation
 from core.domain.ids import to_uuid
 from core.domain.interaction import Interaction, InteractionType
 from core.domain.job import GenerateMessage, Queue
@@ -64,6 +64,11 @@ def stale_feed_of(user: str = USER, posts: Sequence[int] = (1, 2, 3), generation
     return feed_of(user, posts, generation, valid_for=EXPIRED_FOR)
 
 
+def provisional_feed_of(user: str = USER, posts: Sequence[int] = (1, 2, 3), epoch: int = 1) -> Feed:
+    """One that a model made without the history."""
+    return feed_of(user, posts, PROVISIONAL_GENERATION, epoch, valid_for=timedelta(minutes=5))
+
+
 def popular_feed_of(*posts: int, generation: int = 7) -> PopularFeed:
     """Popular posts, best first."""
     scores = tuple(1 / (place + 1) for place in range(len(posts)))
@@ -104,6 +109,9 @@ class Stage:
     async def work(self, message: GenerateMessage) -> None:
         """What a worker does with a message."""
         assert self.next_feed is not None
+        if self.next_feed.is_provisional:
+            await self.cache.put_provisional(self.next_feed)
+            return
         await self.archive.put(self.next_feed)
         await self.queue.release(message.user_id)
         await self.cache.put(self.next_feed)

@@ -33,7 +33,10 @@ class RecommendationBody(msgspec.Struct, frozen=True):
 
 
 class PageBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Recommendations, best first; `next_cursor` is there when more are left, `stale` when the feed has expired."""
+    """Recommendations, best first; `next_cursor` is there when more are left, `stale` when the feed has expired.
+
+    `provisional`: made without the user's latest history, which could not be read; a better one follows.
+    """
 
     user_id: str
     recommendations: list[RecommendationBody]
@@ -41,6 +44,7 @@ class PageBody(msgspec.Struct, frozen=True, omit_defaults=True):
     model_version: str
     next_cursor: str | UnsetType = UNSET
     stale: bool | UnsetType = UNSET
+    provisional: bool | UnsetType = UNSET
 
 
 class JobBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -110,6 +114,7 @@ def page_body(page: FeedPage) -> PageBody:
         model_version=page.model_version,
         next_cursor=UNSET if page.next is None else write_cursor(page.next, to_uuid(page.user_text)),
         stale=True if page.source is FeedSource.STALE else UNSET,
+        provisional=True if page.is_provisional else UNSET,
     )
 
 
@@ -121,11 +126,11 @@ def _texts(page: FeedPage) -> Sequence[str]:
 
 
 def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:
-    """Callers may keep a fresh page for a minute at the most, a stale one not at all."""
+    """Callers may keep a fresh page for a minute at the most, a stale or provisional one not at all."""
     remaining = int((page.expires_at - now).total_seconds())
     # Without a mark of its own a caller who asks again would never learn that the page has become stale.
-    mark = "-stale" if page.source is FeedSource.STALE else ""
-    max_age = 0 if page.source is FeedSource.STALE else max(0, min(MAX_AGE_SECONDS, remaining))
+    mark = ("-provisional" if page.is_provisional else "") + ("-stale" if page.source is FeedSource.STALE else "")
+    max_age = 0 if mark else max(0, min(MAX_AGE_SECONDS, remaining))
     return {
         Header.ETAG: f'W/"{page.order.epoch}-{page.order.generation}{mark}"',
         Header.CACHE_CONTROL: f"private, max-age={max_age}",

@@ -86,6 +86,7 @@ def _generate(default_limit: int) -> Json:
         "description": (
             "The stored feed where it is fresh; else one is generated while the caller waits. Out of patience the "
             "answer is a stale feed if there is one, else 202 with a ticket. A user nobody knows gets popular posts. "
+            "While Postgres is away a missing feed is made of what the model knows (`provisional`), else popular. "
             f"Without `limit` a page holds {default_limit} posts; a body has at most {MAX_BODY_BYTES} bytes."
         ),
         "parameters": [_ref("parameters", "Prefer"), _ref("parameters", "RequestId")],
@@ -112,7 +113,7 @@ def _show_feed() -> Json:
         "operationId": "getRecommendations",
         "tags": ["recommendations"],
         "summary": "A user's stored feed",
-        "description": "As it is stored, stale ones marked. Never generates one.",
+        "description": "As it is stored, stale and provisional ones marked. Never generates one.",
         "parameters": [
             _ref("parameters", "UserId"),
             _ref("parameters", "Limit"),

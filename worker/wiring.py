@@ -13,12 +13,15 @@ import structlog
 
 from core.application.fail_job import FailJob
 from core.application.generate_feed import GenerateFeed
+from core.application.make_provisional_feed import MakeProvisionalFeed
 from core.application.ports.popular_posts import PopularPosts
 from core.application.ports.worker_presence import WorkerPresence
 from core.application.sweep_tickets import SweepTickets
 from core.domain.errors import QueueUnavailable, ThreadsMlError
 from core.domain.job import Queue
 from core.infrastructure.artefact_stores import artefact_store
+from core.infrastructure.circuit_breaker import CircuitBreaker
+from core.infrastructure.guarded_pool import GuardedPool
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.numba_machine_code import warm_kernels
@@ -26,7 +29,7 @@ from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
-from core.infrastructure.postgres_pool import Pool, open_pool
+from core.infrastructure.postgres_pool import COMMAND_TIMEOUT_SECONDS, Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.redis_client import RedisClient, open_redis, translated, warn_of_eviction
@@ -71,21 +74,25 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
             _counted_once(popular, held_popular, settings),
             _repeated(LOOK_AT_POPULAR_SECONDS, lambda: _refresh(popular, held_popular, settings)),
         ):
-            queue = RedisJobQueue(broker)
+            queue, clock = RedisJobQueue(broker), SystemClock()
+            external_ids, feed_cache = PostgresExternalIds(pool), RedisFeedCache(cache)
             generate_feed = GenerateFeed(
-                history=PostgresInteractionHistory(pool),
+                history=PostgresInteractionHistory(_guarded(pool)),
                 recommender=recommender,
                 popular=held_popular,
-                external_ids=PostgresExternalIds(pool),
+                external_ids=external_ids,
                 archive=PostgresFeedArchive(pool),
-                cache=RedisFeedCache(cache),
+                cache=feed_cache,
                 queue=queue,
-                clock=SystemClock(),
+                clock=clock,
                 composition=settings.composition,
                 valid_for=timedelta(hours=settings.recommendation_max_age_hours),
+                make_provisional_feed=MakeProvisionalFeed(
+                    recommender, held_popular, external_ids, feed_cache, clock, settings.composition
+                ),
             )
             tickets = PostgresTicketStore(pool)
-            async with _repeated(SWEEP_SECONDS, SweepTickets(tickets, queue, generate_feed.clock)):
+            async with _repeated(SWEEP_SECONDS, SweepTickets(tickets, queue, clock)):
                 presence = RedisWorkerPresence(broker, _process_name())
                 yield WorkerParts(generate_feed, FailJob(tickets, queue), presence)
 
@@ -104,6 +111,11 @@ def _redis(url: str, variable: str, settings: Settings) -> AbstractAsyncContextM
     return open_redis(
         url, timeout_seconds=settings.redis_timeout_seconds, verify_tls=settings.redis_tls_verify, variable=variable
     )
+
+
+def _guarded(pool: Pool) -> GuardedPool:
+    """For the first thing a job asks of Postgres: while it is silent, no thread but one waits for it."""
+    return GuardedPool(pool, CircuitBreaker("postgres"), COMMAND_TIMEOUT_SECONDS)
 
 
 def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:

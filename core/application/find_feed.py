@@ -8,15 +8,19 @@ from core.application.ports.feed_archive import FeedArchive
 from core.application.ports.feed_cache import FeedCache
 from core.application.ports.stale_models import StaleModels
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable
-from core.domain.feed import Feed, FeedSource
+from core.domain.feed import NO_FEED, Feed, FeedOrder, FeedSource
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFeed:
-    """A stored feed and where it lay; the source of one that is no longer fresh is STALE."""
+    """A stored feed and where it lay; the source of one that is no longer fresh is STALE.
+
+    is_all_there_is: the archive could not be asked, and nothing better comes until it can.
+    """
 
     feed: Feed
     source: FeedSource
+    is_all_there_is: bool = False
 
     @property
     def is_fresh(self) -> bool:
@@ -26,7 +30,10 @@ class FoundFeed:
 
 @dataclass(frozen=True, slots=True)
 class FindFeed:
-    """A fresh feed that only the archive had goes back to the cache. Raises ArchiveUnavailable when none could tell."""
+    """A fresh feed that only the archive had goes back to the cache. Raises ArchiveUnavailable when none could tell.
+
+    A provisional feed is stale for as long as the archive answers, even where that has none.
+    """
 
     cache: FeedCache
     archive: FeedArchive
@@ -42,18 +49,25 @@ class FindFeed:
         cached = await self._from_cache(user_id)
         if cached is None:
             return None
-        return FoundFeed(cached, FeedSource.CACHE if self._is_fresh(cached) else FeedSource.STALE)
+        is_fresh = self._is_fresh(cached) and not cached.is_provisional
+        return FoundFeed(cached, FeedSource.CACHE if is_fresh else FeedSource.STALE)
 
     async def beyond_cache(self, user_id: UUID, in_cache: FoundFeed | None) -> FoundFeed | None:
         """The same as a call, for somebody who has looked into the cache already."""
         if in_cache is not None and in_cache.is_fresh:
             return in_cache
         cached = in_cache.feed if in_cache is not None else None
-        archived = await self._from_archive(user_id, instead=cached)
+        try:
+            archived = await self.archive.get(user_id)
+        except ArchiveUnavailable:
+            if cached is None:
+                raise
+            source = FeedSource.CACHE if self._is_fresh(cached) else FeedSource.STALE
+            return FoundFeed(cached, source, is_all_there_is=True)
         newest = max((feed for feed in (cached, archived) if feed is not None), key=_order, default=None)
         if newest is None:
             return None
-        if not self._is_fresh(newest):
+        if newest.is_provisional or not self._is_fresh(newest):
             return FoundFeed(newest, FeedSource.STALE)
         await self._refill(newest)
         return FoundFeed(newest, FeedSource.ARCHIVE)
@@ -67,14 +81,6 @@ class FindFeed:
         except CacheUnavailable:
             return None
 
-    async def _from_archive(self, user_id: UUID, instead: Feed | None) -> Feed | None:
-        try:
-            return await self.archive.get(user_id)
-        except ArchiveUnavailable:
-            if instead is None:
-                raise
-            return None
-
     async def _refill(self, feed: Feed) -> None:
         try:
             await self.cache.put(feed)
@@ -82,5 +88,6 @@ class FindFeed:
             return
 
 
-def _order(feed: Feed) -> tuple[int, int]:
-    return feed.order
+def _order(feed: Feed) -> FeedOrder:
+    """Whatever the archive has was made with the history: it comes before a provisional feed of any epoch."""
+    return NO_FEED if feed.is_provisional else feed.order

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from core.application.make_provisional_feed import MakeProvisionalFeed
 from core.application.ports.clock import Clock
 from core.application.ports.external_ids import ExternalIds
 from core.application.ports.feed_archive import FeedArchive
@@ -13,7 +14,7 @@ from core.application.ports.job_queue import JobQueue
 from core.application.ports.popular_posts import HeldPopularFeed
 from core.application.ports.recommender import Recommender
 from core.domain.composition import Composition
-from core.domain.errors import CacheUnavailable, QueueUnavailable
+from core.domain.errors import ArchiveUnavailable, CacheUnavailable, QueueUnavailable
 from core.domain.feed import POPULAR_MODEL_VERSION, Feed, FeedOrder
 from core.domain.history import History
 from core.domain.job import GenerateMessage
@@ -37,9 +38,22 @@ class GenerateFeed:
     clock: Clock
     composition: Composition
     valid_for: timedelta
+    make_provisional_feed: MakeProvisionalFeed
 
     async def __call__(self, message: GenerateMessage) -> Feed | None:
-        """The new feed; None for a user without any history, for whom none is stored. Raises ArchiveUnavailable."""
+        """The new feed; None for a user without any history, for whom none is stored.
+
+        Raises ArchiveUnavailable, also where a provisional feed was made: the message is not done.
+        """
+        try:
+            return await self._generated(message)
+        except ArchiveUnavailable:
+            if await self.make_provisional_feed(message.user_id):
+                # Whoever asks once Postgres is back begins a job at once instead of joining one that pauses.
+                await self._release(message)
+            raise
+
+    async def _generated(self, message: GenerateMessage) -> Feed | None:
         _, history = await asyncio.gather(self._mark_running(message), self.history.read(message.user_id))
         feed = await self._composed(history) if history.interactions else None
         if feed is not None:

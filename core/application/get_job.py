@@ -44,7 +44,7 @@ class GetJob:
         if self.clock.now() >= ticket.expires_at:
             return JobReport(ticket, JobState.EXPIRED)
         found = await self._found(ticket)
-        if found is not None and found.feed.order > ticket.newer_than:
+        if found is not None and found.feed.order > ticket.newer_than and not found.feed.is_provisional:
             source = FeedSource.GENERATED if found.is_fresh else FeedSource.STALE
             return JobReport(ticket, JobState.SUCCEEDED, page_of(found.feed, ticket.request, source))
         if ticket.failure is not None:

@@ -1,7 +1,7 @@
 """Answer which posts come next: the stored feed, else one generated within the patience, else the next best."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -18,6 +18,9 @@ from core.domain.errors import ArchiveUnavailable, CacheUnavailable, Overloaded,
 from core.domain.feed import NO_FEED, FeedSource
 from core.domain.job import FeedRequest, GenerateMessage, Patience, Submission, Ticket
 from core.domain.page import FeedPage, page_of
+
+# A worker that finds Postgres away has made a provisional feed by then, or will not make any.
+PROVISIONAL_WITHIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class RecommendPosts:
 
         Raises CursorExpired for a page of a feed that is gone, and Overloaded where neither a feed nor room for one is.
         """
+        found = None
         try:
             cached = await self.find_feed.in_cache(request.user_id)
             if cached is None and request.after is None and await self._is_remembered_stranger(request.user_id):
@@ -47,13 +51,22 @@ class RecommendPosts:
             found = await self.find_feed.beyond_cache(request.user_id, cached)
             if request.after is not None:
                 return self._continued(request, found)
-            if found is not None and found.is_fresh:
-                return page_of(found.feed, request, found.source)
-            if found is None and await self._is_stranger(request.user_id):
-                return self.offer_popular.to_a_stranger(request)
-            return await self._generated(request, patience, request_id, found)
+            return await self._first_page(request, patience, request_id, found)
         except ArchiveUnavailable as unavailable:
+            if found is None and request.after is None:
+                found = await self._provisional(request.user_id, patience, request_id)
+            if found is not None:
+                return page_of(found.feed, request, found.source)
             return self.offer_popular.instead(request, unavailable)
+
+    async def _first_page(
+        self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
+    ) -> FeedPage | Ticket:
+        if found is not None and found.is_fresh:
+            return page_of(found.feed, request, found.source)
+        if found is None and await self._is_stranger(request.user_id):
+            return self.offer_popular.to_a_stranger(request)
+        return await self._generated(request, patience, request_id, found)
 
     def _continued(self, request: FeedRequest, found: FoundFeed | None) -> FeedPage:
         if found is not None and request.after is not None and found.feed.order == request.after.order:
@@ -88,13 +101,25 @@ class RecommendPosts:
             submission = await self._submit(GenerateMessage(request.user_id, request_id))
             if submission is not None and submission.is_refused:
                 return self._refused(request, patience, found)
-            if submission is not None and submission.workers_alive and not patience.respond_async:
+            is_worth_waiting = found is None or not found.is_all_there_is
+            if submission is not None and submission.workers_alive and is_worth_waiting and not patience.respond_async:
                 with self.waiting_room.seat() as has_seat:
                     wait_seconds = patience.wait_seconds if has_seat else 0
                     found = await self._awaited(request.user_id, listening, wait_seconds)
         if found is not None and found.is_fresh:
             return page_of(found.feed, request, FeedSource.GENERATED)
         return await self._out_of_patience(request, patience, found, is_queued=submission is not None)
+
+    async def _provisional(self, user_id: UUID, patience: Patience, request_id: str) -> FoundFeed | None:
+        """What a worker makes of what its model knows, while the archive is away; only who asks first waits for it."""
+        async with self.signals.listen(user_id) as listening:
+            submission = await self._submit(GenerateMessage(user_id, request_id))
+            if submission is not None and submission.enqueued and submission.workers_alive:
+                with self.waiting_room.seat() as has_seat:
+                    wait_seconds = min(patience.wait_seconds, PROVISIONAL_WITHIN_SECONDS) if has_seat else 0
+                    await listening.heard(0 if patience.respond_async else wait_seconds)
+        shown = await self.find_feed.in_cache(user_id)
+        return None if shown is None else replace(shown, source=FeedSource.GENERATED)
 
     def _refused(self, request: FeedRequest, patience: Patience, found: FoundFeed | None) -> FeedPage:
         if found is not None:
@@ -122,7 +147,8 @@ class RecommendPosts:
     async def _out_of_patience(
         self, request: FeedRequest, patience: Patience, found: FoundFeed | None, *, is_queued: bool
     ) -> FeedPage | Ticket:
-        if found is not None and not (is_queued and patience.respond_async and not patience.fallback):
+        takes_ticket = is_queued and patience.respond_async and not patience.fallback
+        if found is not None and (found.is_all_there_is or not takes_ticket):
             return page_of(found.feed, request, found.source)
         if patience.fallback or not is_queued:
             return self.offer_popular(request)

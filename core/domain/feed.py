@@ -46,6 +46,7 @@ class FeedOrder(NamedTuple):
 
 
 NO_FEED = FeedOrder(0, 0)
+PROVISIONAL_GENERATION = 0  # no sequence gives it out: whatever is made with a history is newer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ class Feed:
     expires_at: datetime
     built_up_to: datetime | None = None
     external_ids: Mapping[UUID, str] = field(default_factory=dict)
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether a model made it without the history, while Postgres was away; such a feed is never archived."""
+        return self.order.generation == PROVISIONAL_GENERATION and self.model_version != POPULAR_MODEL_VERSION
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether the feed may still be served without a mark."""

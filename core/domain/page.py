@@ -22,6 +22,7 @@ class FeedPage:
     order: FeedOrder
     expires_at: datetime
     next: PagePosition | None = None
+    is_provisional: bool = False
     external_ids: Mapping[UUID, str] = field(default_factory=dict)
 
     def text_of(self, post_id: UUID) -> str:
@@ -44,6 +45,7 @@ def page_of(feed: Feed, request: FeedRequest, source: FeedSource) -> FeedPage:
         order=feed.order,
         expires_at=feed.expires_at,
         next=following,
+        is_provisional=feed.is_provisional,
         external_ids=feed.external_ids,
     )
 

@@ -23,6 +23,10 @@ class AbsentFeedCache:
         """Raise CacheUnavailable."""
         raise CacheUnavailable(_MISSING)
 
+    async def put_provisional(self, feed: Feed) -> bool:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
     async def is_cold(self, user_id: UUID) -> bool:  # noqa: ARG002 - the port's signature
         """Raise CacheUnavailable."""
         raise CacheUnavailable(_MISSING)

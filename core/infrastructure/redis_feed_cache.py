@@ -33,6 +33,11 @@ end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return stored
 """
+_PUT_PROVISIONAL = """
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 1
+"""
 
 
 class _StoredFeed(msgspec.Struct, frozen=True, array_like=True):
@@ -59,6 +64,7 @@ class RedisFeedCache:
         self._client = client
         self._reads = GatheredReads(client)
         self._put = client.register_script(_PUT)
+        self._put_provisional = client.register_script(_PUT_PROVISIONAL)
 
     async def get(self, user_id: UUID) -> Feed | None:
         """The feed held for the user; a value that cannot be read counts as forgotten."""
@@ -79,6 +85,13 @@ class RedisFeedCache:
         arguments = [_encoded(feed), milliseconds, READY_CHANNEL, str(feed.user_id)]
         with translated(CacheUnavailable):
             return bool(await self._put(keys=[feed_key(feed.user_id)], args=arguments))
+
+    async def put_provisional(self, feed: Feed) -> bool:
+        """The same where no feed is there, and for no longer than it is fresh."""
+        milliseconds = max(1, (feed.expires_at - datetime.now(UTC)) // timedelta(milliseconds=1))
+        arguments = [_encoded(feed), milliseconds, READY_CHANNEL, str(feed.user_id)]
+        with translated(CacheUnavailable):
+            return bool(await self._put_provisional(keys=[feed_key(feed.user_id)], args=arguments))
 
     async def is_cold(self, user_id: UUID) -> bool:
         """Whether the marker is there."""

@@ -31,6 +31,12 @@ class FakeFeedCache:
             self.signals.send(feed.user_id)
         return is_stored
 
+    async def put_provisional(self, feed: Feed) -> bool:
+        self._answer()
+        if feed.user_id in self.feeds:
+            return False
+        return await self.put(feed)
+
     async def is_cold(self, user_id: UUID) -> bool:
         self._answer()
         return user_id in self.cold

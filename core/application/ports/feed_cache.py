@@ -17,6 +17,10 @@ class FeedCache(Protocol):
         """In one step hold the feed until it expires and signal whoever listens; False if a newer one stays."""
         ...
 
+    async def put_provisional(self, feed: Feed) -> bool:
+        """Hold the feed for as long as it is fresh, and signal, if none of the user is there; False if one is."""
+        ...
+
     async def is_cold(self, user_id: UUID) -> bool:
         """Whether the user was lately found to have no history."""
         ...

@@ -10,7 +10,7 @@ from core.application.get_job import JobReport
 from core.domain.feed import NO_FEED, FeedSource
 from core.domain.job import FeedRequest, JobState, Ticket
 from core.domain.page import FeedPage, page_of
-from tests.builders import NOON, USER, feed_of, post
+from tests.builders import NOON, USER, feed_of, post, provisional_feed_of
 from web.answers import job_answer, page_answer, page_or_not_modified, ticket_answer
 from web.cursor import read_cursor
 
@@ -60,6 +60,17 @@ def test_a_stale_page_is_marked_and_may_not_be_kept() -> None:
     assert decoded(answer.body)["stale"] is True
     assert answer.headers["Cache-Control"] == "private, max-age=0"
     assert answer.headers["Feed-Source"] == "stale"
+
+
+@pytest.mark.parametrize(
+    ("source", "etag"), [(FeedSource.CACHE, 'W/"1-0-provisional"'), (FeedSource.STALE, 'W/"1-0-provisional-stale"')]
+)
+def test_a_provisional_page_is_marked_and_may_not_be_kept(source: FeedSource, etag: str) -> None:
+    answer = page_answer(page_of(provisional_feed_of(), ASKED, source), NOON)
+
+    assert decoded(answer.body)["provisional"] is True
+    assert answer.headers["Cache-Control"] == "private, max-age=0"
+    assert answer.headers["ETag"] == etag
 
 
 @pytest.mark.parametrize(("remaining_seconds", "max_age"), [(3600, 60), (60, 60), (59.9, 59), (0.5, 0), (-5, 0)])

@@ -3,7 +3,7 @@ import pytest
 from core.domain.errors import ArchiveUnavailable
 from core.domain.feed import FeedSource
 from core.domain.ids import to_uuid
-from tests.builders import USER, Stage, feed_of, stale_feed_of
+from tests.builders import USER, Stage, feed_of, provisional_feed_of, stale_feed_of
 
 ANNA = to_uuid(USER)
 
@@ -86,7 +86,40 @@ async def test_without_postgres_a_stale_cached_feed_is_the_best_there_is() -> No
     found = await stage.find_feed(ANNA)
 
     assert found is not None
-    assert found.source is FeedSource.STALE
+    assert (found.source, found.is_all_there_is) == (FeedSource.STALE, True)
+
+
+async def test_a_provisional_feed_is_fresh_while_the_archive_cannot_tell() -> None:
+    stage = Stage()
+    await stage.cache.put_provisional(provisional_feed_of())
+    stage.stop_postgres()
+
+    found = await stage.find_feed(ANNA)
+
+    assert found is not None
+    assert (found.source, found.is_fresh, found.is_all_there_is) == (FeedSource.CACHE, True, True)
+
+
+async def test_a_provisional_feed_is_stale_once_the_archive_answers_that_it_has_none() -> None:
+    stage = Stage()
+    await stage.cache.put_provisional(provisional_feed_of())
+
+    found = await stage.find_feed(ANNA)
+
+    assert found is not None
+    assert (found.feed, found.source) == (provisional_feed_of(), FeedSource.STALE)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+async def test_an_archived_feed_comes_before_a_provisional_one_of_any_epoch(epoch: int) -> None:
+    stage = Stage()
+    await stage.cache.put_provisional(provisional_feed_of(posts=(7, 8), epoch=epoch))
+    await stage.archive.put(feed_of(epoch=1))
+
+    found = await stage.find_feed(ANNA)
+
+    assert found is not None
+    assert (found.feed, found.source) == (feed_of(epoch=1), FeedSource.ARCHIVE)
 
 
 @pytest.mark.parametrize("redis_too", [False, True])

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from core.application.generate_feed import VALID_WITHOUT_MODEL, GenerateFeed
+from core.application.make_provisional_feed import MakeProvisionalFeed
 from core.domain.composition import Composition
 from core.domain.errors import ArchiveUnavailable
 from core.domain.feed import Feed, FeedOrder, Reason
@@ -47,17 +48,22 @@ class Surroundings:
         self.cache = FakeFeedCache(self.signals)
 
     async def generate(self, message: GenerateMessage = MESSAGE) -> Feed | None:
+        popular = FakeHeldPopularFeed(PopularFeed((SEEN, POPULAR), (1.0, 0.5), generation=1))
+        composition = Composition(depth=150, min_score=0.1, cold_start_threshold=1)
         generate_feed = GenerateFeed(
             history=self.history,
             recommender=self.recommender,
-            popular=FakeHeldPopularFeed(PopularFeed((SEEN, POPULAR), (1.0, 0.5), generation=1)),
+            popular=popular,
             external_ids=self.external_ids,
             archive=self.archive,
             cache=self.cache,
             queue=self.queue,
             clock=CLOCK,
-            composition=Composition(depth=150, min_score=0.1, cold_start_threshold=1),
+            composition=composition,
             valid_for=VALID_FOR,
+            make_provisional_feed=MakeProvisionalFeed(
+                self.recommender, popular, self.external_ids, self.cache, CLOCK, composition
+            ),
         )
         return await generate_feed(message)
 
@@ -162,6 +168,48 @@ async def test_a_feed_that_cannot_be_archived_is_not_shown_and_its_job_goes_on(a
 
     assert around.cache.feeds == {}
     assert await around.queue.state(USER) is JobState.RUNNING
+
+
+@pytest.mark.parametrize("part", ["history", "archive"])
+async def test_while_postgres_is_away_a_known_users_feed_is_provisional_and_its_job_not_done(
+    around: Surroundings, part: str
+) -> None:
+    around.recommender.learned = {USER: frozenset({SEEN})}
+    getattr(around, part).unavailable = True
+    await around.queue.submit(MESSAGE)
+
+    async with around.signals.listen(USER) as listening:
+        with pytest.raises(ArchiveUnavailable):
+            await around.generate()
+
+        assert await listening.heard(0.05)
+    assert around.cache.feeds[USER].is_provisional
+    assert around.archive.feeds == {}
+    assert await around.queue.state(USER) is None
+
+
+async def test_once_postgres_is_back_the_feed_replaces_the_provisional_one(around: Surroundings) -> None:
+    around.recommender.learned = {USER: frozenset({SEEN})}
+    around.history.unavailable = True
+    with pytest.raises(ArchiveUnavailable):
+        await around.generate()
+    around.history.unavailable = False
+
+    feed = await around.generate()
+
+    assert feed is not None
+    assert around.archive.feeds == around.cache.feeds == {USER: feed}
+
+
+async def test_a_job_for_whom_nothing_can_be_made_keeps_its_lease(around: Surroundings) -> None:
+    around.history.unavailable = True
+    await around.queue.submit(MESSAGE)
+
+    with pytest.raises(ArchiveUnavailable):
+        await around.generate()
+
+    assert around.cache.feeds == {}
+    assert await around.queue.state(USER) is not None
 
 
 async def test_the_archive_is_enough_while_redis_is_away(around: Surroundings) -> None:

@@ -9,7 +9,7 @@ from core.domain.errors import ArchiveUnavailable, NotFound
 from core.domain.feed import NO_FEED, FeedOrder, FeedSource
 from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, GenerateMessage, JobState, Patience, Ticket
-from tests.builders import NOON, USER, Stage, feed_of, post, stale_feed_of
+from tests.builders import NOON, USER, Stage, feed_of, post, provisional_feed_of, stale_feed_of
 
 ANNA = to_uuid(USER)
 ASKED = FeedRequest(USER, limit=2, excluded_post_ids=(str(post(1)),))
@@ -51,6 +51,15 @@ async def test_the_answer_is_cut_by_the_limit_and_the_exclusions_of_the_request(
     assert [item.post_id for item in report.page.recommendations] == [post(2), post(3)]
     assert report.page.source is FeedSource.GENERATED
     assert report.page.next is not None
+
+
+async def test_a_provisional_feed_does_not_honour_a_ticket() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    await stage.cache.put_provisional(provisional_feed_of())
+    await stage.queue.submit(GenerateMessage(ANNA, "request-1"))
+
+    assert (await stage.get_job(ticket.id, "request-2")).state is JobState.QUEUED
 
 
 async def test_the_feed_that_was_there_when_the_ticket_was_given_does_not_honour_it() -> None:

@@ -10,7 +10,7 @@ from core.domain.feed import NO_FEED, Feed, FeedOrder, FeedSource
 from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, GenerateMessage, PagePosition, Patience, Ticket
 from core.domain.page import FeedPage
-from tests.builders import NOON, USER, Stage, feed_of, popular_feed_of, post, stale_feed_of
+from tests.builders import NOON, USER, Stage, feed_of, popular_feed_of, post, provisional_feed_of, stale_feed_of
 
 ANNA = to_uuid(USER)
 ASKED = FeedRequest(USER, limit=2)
@@ -362,6 +362,79 @@ async def test_while_postgres_is_away_an_expired_cached_feed_is_renewed_by_the_w
 
     assert page.source is FeedSource.STALE
     assert stage.queue.messages == [MESSAGE]
+
+
+async def test_while_postgres_is_away_a_worker_makes_a_provisional_feed_for_whom_it_knows() -> None:
+    stage = Stage(next_feed=provisional_feed_of(posts=(1, 2, 3)))
+    stage.stop_postgres()
+
+    made = await page_from(stage, LONG)
+    again = await page_from(stage, LONG)
+
+    assert (posts_of(made), made.source, made.is_provisional) == ([1, 2], FeedSource.GENERATED, True)
+    assert (posts_of(again), again.source, again.is_provisional) == ([1, 2], FeedSource.CACHE, True)
+    assert stage.queue.messages == [MESSAGE]
+
+
+async def test_while_postgres_is_away_only_who_asks_first_waits_and_not_for_long() -> None:
+    stage = Stage()
+    stage.stop_postgres()
+    await stage.queue.submit(MESSAGE)
+
+    async with asyncio.timeout(5):
+        page = await page_from(stage, Patience(1000.0))
+
+    assert page.source is FeedSource.POPULAR
+
+
+@pytest.mark.parametrize("patience", [LONG, Patience(30.0, respond_async=True), Patience(30.0, fallback=True)])
+async def test_while_postgres_is_away_a_stale_cached_feed_is_served_at_once(patience: Patience) -> None:
+    stage = Stage()
+    await stage.cache.put(stale_feed_of())
+    stage.stop_postgres()
+
+    async with asyncio.timeout(5):
+        page = await page_from(stage, patience)
+
+    assert page.source is FeedSource.STALE
+
+
+async def test_while_postgres_is_away_a_full_queue_refuses_nobody() -> None:
+    stage = Stage()
+    stage.queue.is_full = True
+    stage.stop_postgres()
+
+    assert (await page_from(stage, LONG)).source is FeedSource.POPULAR
+
+
+async def test_when_postgres_goes_away_meanwhile_the_stale_feed_that_was_found_is_served() -> None:
+    stage = Stage()
+    await stage.archive.put(stale_feed_of())
+
+    async def stop_postgres(_: GenerateMessage) -> None:
+        stage.stop_postgres()
+
+    stage.queue.on_submit = stop_postgres
+
+    assert (await page_from(stage)).source is FeedSource.STALE
+
+
+async def test_once_postgres_is_back_the_feed_of_a_provisional_one_is_generated_anew() -> None:
+    stage = Stage(next_feed=feed_of(posts=(7, 8)))
+    await stage.cache.put_provisional(provisional_feed_of())
+
+    page = await page_from(stage, LONG)
+
+    assert (posts_of(page), page.source, page.is_provisional) == ([7, 8], FeedSource.GENERATED, False)
+
+
+async def test_out_of_patience_the_provisional_feed_is_the_stale_answer() -> None:
+    stage = Stage()
+    await stage.cache.put_provisional(provisional_feed_of())
+
+    page = await page_from(stage)
+
+    assert (page.source, page.is_provisional) == (FeedSource.STALE, True)
 
 
 async def test_a_ticket_that_cannot_be_written_becomes_popular_posts() -> None:

@@ -29,7 +29,7 @@ from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
-from core.infrastructure.postgres_pool import COMMAND_TIMEOUT_SECONDS, Pool, open_pool
+from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.redis_client import RedisClient, open_redis, translated, warn_of_eviction
@@ -43,6 +43,7 @@ from core.settings import Settings
 BEAT_SECONDS = 3.0
 LOOK_AT_POPULAR_SECONDS = 60.0
 SWEEP_SECONDS = 15.0
+HISTORY_WITHIN_SECONDS = 2.0  # some milliseconds, as a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ def _redis(url: str, variable: str, settings: Settings) -> AbstractAsyncContextM
 
 
 def _guarded(pool: Pool) -> GuardedPool:
-    """For the first thing a job asks of Postgres: while it is silent, no thread but one waits for it."""
-    return GuardedPool(pool, CircuitBreaker("postgres"), COMMAND_TIMEOUT_SECONDS)
+    """For the first thing a job asks of Postgres: while that is silent, no thread but one waits for it."""
+    return GuardedPool(pool, CircuitBreaker("postgres"), HISTORY_WITHIN_SECONDS)
 
 
 def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:

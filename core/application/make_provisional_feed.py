@@ -31,14 +31,17 @@ class MakeProvisionalFeed:
     composition: Composition
 
     async def __call__(self, user_id: UUID) -> bool:
-        """Whether one was made and shown; not for a user whom the model does not know."""
+        """Whether one was made and shown; not for a user whom the model does not know, which is told at once."""
         try:
             if await self.cache.get(user_id) is not None:
                 return False
             recollection = await self.recommender.recall(user_id, self.composition.depth)
-            return recollection is not None and await self.cache.put_provisional(self._composed(user_id, recollection))
+            if recollection is not None:
+                return await self.cache.put_provisional(self._composed(user_id, recollection))
+            await self.cache.announce(user_id)
         except CacheUnavailable:
-            return False
+            pass  # nobody can be shown anything
+        return False
 
     def _composed(self, user_id: UUID, recollection: Recollection) -> Feed:
         popular, now = self.popular.current(), self.clock.now()

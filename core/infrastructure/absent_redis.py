@@ -27,6 +27,10 @@ class AbsentFeedCache:
         """Raise CacheUnavailable."""
         raise CacheUnavailable(_MISSING)
 
+    async def announce(self, user_id: UUID) -> None:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
     async def is_cold(self, user_id: UUID) -> bool:  # noqa: ARG002 - the port's signature
         """Raise CacheUnavailable."""
         raise CacheUnavailable(_MISSING)

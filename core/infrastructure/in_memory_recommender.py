@@ -89,7 +89,11 @@ class InMemoryRecommender:
 
     async def _follow(self, serving: Serving) -> None:
         here = self._loaded.version, self._loaded.epoch
-        if serving.model is None or here == (serving.model.version, serving.epoch):
+        if serving.model is None:
+            # Popular feeds of an older epoch would lose to what is stored.
+            self._loaded = self._loaded._replace(epoch=serving.epoch)
+            return
+        if here == (serving.model.version, serving.epoch):
             return
         if self._was_just_refused(serving.model):
             self._loaded = self._loaded._replace(epoch=serving.epoch)

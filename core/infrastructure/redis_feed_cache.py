@@ -93,6 +93,11 @@ class RedisFeedCache:
         with translated(CacheUnavailable):
             return bool(await self._put_provisional(keys=[feed_key(feed.user_id)], args=arguments))
 
+    async def announce(self, user_id: UUID) -> None:
+        """The signal alone."""
+        with translated(CacheUnavailable):
+            await self._client.publish(READY_CHANNEL, str(user_id))
+
     async def is_cold(self, user_id: UUID) -> bool:
         """Whether the marker is there."""
         with translated(CacheUnavailable):

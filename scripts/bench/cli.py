@@ -14,6 +14,7 @@ BENCHES = {
     "queue": "scripts.bench.queue",
     "serve": "scripts.bench.serve",
     "miss": "scripts.bench.miss",
+    "outage": "scripts.bench.outage",
     "model-memory": "scripts.bench.model_memory",
 }
 

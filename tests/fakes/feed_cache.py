@@ -37,6 +37,11 @@ class FakeFeedCache:
             return False
         return await self.put(feed)
 
+    async def announce(self, user_id: UUID) -> None:
+        self._answer()
+        if self.signals is not None:
+            self.signals.send(user_id)
+
     async def is_cold(self, user_id: UUID) -> bool:
         self._answer()
         return user_id in self.cold

@@ -21,6 +21,10 @@ class FeedCache(Protocol):
         """Hold the feed for as long as it is fresh, and signal, if none of the user is there; False if one is."""
         ...
 
+    async def announce(self, user_id: UUID) -> None:
+        """Signal without a feed: whoever listens looks again, and need not wait for what will not come."""
+        ...
+
     async def is_cold(self, user_id: UUID) -> bool:
         """Whether the user was lately found to have no history."""
         ...

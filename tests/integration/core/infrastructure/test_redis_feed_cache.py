@@ -90,6 +90,17 @@ async def test_any_feed_of_its_epoch_replaces_a_provisional_one(cache: FeedCache
     assert await cache.get(feed.user_id) == feed
 
 
+async def test_whoever_listens_can_be_told_to_look_without_a_feed(client: Any) -> None:
+    user_id = uuid4()
+    async with client.pubsub() as subscription:
+        await subscription.subscribe(READY_CHANNEL)
+        await subscription.get_message(timeout=5)
+        await RedisFeedCache(client).announce(user_id)
+        heard = await subscription.get_message(timeout=5)
+
+    assert heard["data"] == str(user_id).encode()
+
+
 async def test_whoever_listens_hears_of_a_provisional_feed_and_it_is_forgotten_when_it_expires(client: Any) -> None:
     feed = feed_of(uuid4(), generation=0, expires_in=timedelta(minutes=5))
     async with client.pubsub() as subscription:
@@ -183,10 +194,11 @@ async def test_a_user_is_cold_only_once_marked(cache: FeedCache) -> None:
         lambda cache: cache.get(uuid4()),
         lambda cache: cache.put(feed_of(uuid4())),
         lambda cache: cache.put_provisional(feed_of(uuid4())),
+        lambda cache: cache.announce(uuid4()),
         lambda cache: cache.is_cold(uuid4()),
         lambda cache: cache.mark_cold(uuid4()),
     ],
-    ids=["get", "put", "put_provisional", "is_cold", "mark_cold"],
+    ids=["get", "put", "put_provisional", "announce", "is_cold", "mark_cold"],
 )
 async def test_without_its_server_every_call_says_so(kind: str, call: Callable[[FeedCache], Any]) -> None:
     async with absent_cache(kind) as cache:

@@ -14,6 +14,7 @@ from core.domain.popular import PopularFeed
 from tests.fakes.clock import FakeClock
 from tests.fakes.external_ids import FakeExternalIds
 from tests.fakes.feed_cache import FakeFeedCache
+from tests.fakes.feed_signals import FakeFeedSignals
 from tests.fakes.popular_posts import FakeHeldPopularFeed
 from tests.fakes.recommender import FakeRecommender
 
@@ -70,6 +71,14 @@ async def test_it_is_marked_older_than_any_other_and_valid_for_five_minutes(arou
 async def test_nothing_is_made_for_a_user_whom_the_model_does_not_know(around: Surroundings) -> None:
     assert not await around.make(STRANGER)
     assert around.cache.feeds == {}
+
+
+async def test_whoever_waits_for_a_feed_that_will_not_come_is_woken(around: Surroundings) -> None:
+    around.cache.signals = FakeFeedSignals()
+    async with around.cache.signals.listen(STRANGER) as listening:
+        await around.make(STRANGER)
+
+        assert await listening.heard(0.05)
 
 
 async def test_a_feed_that_is_there_stays(around: Surroundings) -> None:

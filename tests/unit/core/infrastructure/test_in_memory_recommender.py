@@ -52,6 +52,11 @@ async def test_without_a_model_the_ranking_is_empty_and_the_worker_stays(artefac
     assert ranking.epoch == 0
 
 
+async def test_without_a_model_the_epoch_is_followed_all_the_same(artefacts: FakeArtefactStore) -> None:
+    async with InMemoryRecommender(FakeModelRegistry(epoch=3), artefacts, POLL_SECONDS) as recommender:
+        assert (await recommender.rank(ASKING, 10)).epoch == 3
+
+
 async def test_the_champion_ranks_and_names_itself(tmp_path: Path, artefacts: FakeArtefactStore) -> None:
     registry = FakeModelRegistry()
     await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))

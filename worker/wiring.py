@@ -43,7 +43,7 @@ from core.settings import Settings
 BEAT_SECONDS = 3.0
 LOOK_AT_POPULAR_SECONDS = 60.0
 SWEEP_SECONDS = 15.0
-HISTORY_WITHIN_SECONDS = 2.0  # some milliseconds, as a rule
+ANSWER_WITHIN_SECONDS = 2.0  # some milliseconds, as a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
             _counted_once(popular, held_popular, settings),
             _repeated(LOOK_AT_POPULAR_SECONDS, lambda: _refresh(popular, held_popular, settings)),
         ):
-            queue, clock = RedisJobQueue(broker), SystemClock()
+            queue, clock, guarded = RedisJobQueue(broker), SystemClock(), _guarded(pool)
             external_ids, feed_cache = PostgresExternalIds(pool), RedisFeedCache(cache)
             generate_feed = GenerateFeed(
-                history=PostgresInteractionHistory(_guarded(pool)),
+                history=PostgresInteractionHistory(guarded),
                 recommender=recommender,
                 popular=held_popular,
                 external_ids=external_ids,
@@ -92,10 +92,10 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
                     recommender, held_popular, external_ids, feed_cache, clock, settings.composition
                 ),
             )
-            tickets = PostgresTicketStore(pool)
-            async with _repeated(SWEEP_SECONDS, SweepTickets(tickets, queue, clock)):
+            fail_job = FailJob(PostgresTicketStore(guarded), queue)
+            async with _repeated(SWEEP_SECONDS, SweepTickets(PostgresTicketStore(pool), queue, clock)):
                 presence = RedisWorkerPresence(broker, _process_name())
-                yield WorkerParts(generate_feed, FailJob(tickets, queue), presence)
+                yield WorkerParts(generate_feed, fail_job, presence)
 
 
 @asynccontextmanager
@@ -115,8 +115,8 @@ def _redis(url: str, variable: str, settings: Settings) -> AbstractAsyncContextM
 
 
 def _guarded(pool: Pool) -> GuardedPool:
-    """For the first thing a job asks of Postgres: while that is silent, no thread but one waits for it."""
-    return GuardedPool(pool, CircuitBreaker("postgres"), HISTORY_WITHIN_SECONDS)
+    """For the first and the last that a job asks of Postgres: while that is silent, no thread but one waits for it."""
+    return GuardedPool(pool, CircuitBreaker("postgres"), ANSWER_WITHIN_SECONDS)
 
 
 def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:

@@ -36,8 +36,9 @@ class MakeProvisionalFeed:
             if await self.cache.get(user_id) is not None:
                 return False
             recollection = await self.recommender.recall(user_id, self.composition.depth)
-            if recollection is not None:
-                return await self.cache.put_provisional(self._composed(user_id, recollection))
+            feed = self._composed(user_id, recollection) if recollection is not None else None
+            if feed is not None and feed.recommendations:
+                return await self.cache.put_provisional(feed)
             await self.cache.announce(user_id)
         except CacheUnavailable:
             pass  # nobody can be shown anything

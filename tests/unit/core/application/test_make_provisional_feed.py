@@ -109,3 +109,11 @@ async def test_posts_whose_ids_may_be_texts_that_nobody_can_tell_now_are_left_ou
         "popular",
         str(POPULAR),
     ]
+
+
+async def test_no_feed_is_made_of_nothing_but_ids_that_nobody_can_tell_now(around: Surroundings) -> None:
+    around.recommender.posts = [(to_uuid("untold"), 2.0)]
+    around.popular = PopularFeed()
+
+    assert not await around.make()
+    assert around.cache.feeds == {}

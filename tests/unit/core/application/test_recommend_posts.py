@@ -399,6 +399,18 @@ async def test_while_postgres_is_away_a_stale_cached_feed_is_served_at_once(pati
     assert page.source is FeedSource.STALE
 
 
+async def test_while_postgres_is_away_a_stale_feed_that_shows_up_late_is_marked() -> None:
+    stage = Stage()
+    stage.stop_postgres()
+
+    async def show(_: GenerateMessage) -> None:
+        await stage.cache.put(stale_feed_of())
+
+    stage.queue.on_submit = show
+
+    assert (await page_from(stage)).source is FeedSource.STALE
+
+
 async def test_while_postgres_is_away_a_full_queue_refuses_nobody() -> None:
     stage = Stage()
     stage.queue.is_full = True

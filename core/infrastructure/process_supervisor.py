@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -33,13 +33,17 @@ WriteLine = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
-    """One process to keep running; `env` adds to the supervisor's own environment."""
+    """One process to keep running; `env` adds to the supervisor's own environment.
+
+    shares_output: it writes where the supervisor does, and nobody copies its lines.
+    """
 
     name: str
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_seconds: float = 25.0
+    shares_output: bool = False
 
 
 class ChildMisconfigured(ConfigurationError):
@@ -67,7 +71,8 @@ class RestartBackoff:
 class ProcessSupervisor:
     """Runs children until told to stop or until one cannot run at all; they die with it, even when it is killed.
 
-    Their output goes line by line to `write_line` and, with a log folder, to `<name>.log` there, rotated at 5 MB.
+    Their output goes line by line to `write_line` and, with a log folder, to `<name>.log` there, rotated at 5 MB, but
+    for those that share the supervisor's.
     """
 
     def __init__(
@@ -75,10 +80,13 @@ class ProcessSupervisor:
         log_folder: Path | None = None,
         write_line: WriteLine | None = None,
         make_backoff: Callable[[], RestartBackoff] = RestartBackoff,
+        head_start_seconds: float = _HEAD_START_SECONDS,
     ) -> None:
+        """head_start_seconds: how long a child is waited for before the one that was started before it is stopped."""
         self._log_folder = log_folder
         self._write_line = write_line or print_line
         self._make_backoff = make_backoff
+        self._head_start_seconds = head_start_seconds
         self._children: list[_SupervisedChild] = []
         self._failure: asyncio.Future[None] | None = None
         self._logs = contextlib.ExitStack()
@@ -87,7 +95,8 @@ class ProcessSupervisor:
         """Start the child and keep it running from now on."""
         if self._failure is None:
             self._failure = asyncio.get_running_loop().create_future()
-        supervised = _SupervisedChild(child, self._lines_of(child), self._make_backoff())
+        write_line = None if child.shares_output else self._lines_of(child)
+        supervised = _SupervisedChild(child, write_line, self._make_backoff())
         await supervised.start()
         supervised.keep_running(self._failure)
         self._children.append(supervised)
@@ -103,6 +112,11 @@ class ProcessSupervisor:
             await self.stop()
         self.check()
 
+    @property
+    def restart_count(self) -> int:
+        """How often children were started again."""
+        return sum(child.restart_count for child in self._children)
+
     def check(self) -> None:
         """Raise ChildMisconfigured if a child has turned out to be unable to run."""
         if self._failure is not None and self._failure.done():
@@ -111,14 +125,14 @@ class ProcessSupervisor:
     async def stop(self) -> None:
         """Stop the children, last started first, within 30 s in all.
 
-        Each waits for the one before it, for two seconds at most, so that one slow child does not use up the others'
-        time; a child that exceeds its timeout is killed.
+        Each waits for the one before it, for the head start at most, so that one slow child does not use up the
+        others' time; a child that exceeds its timeout is killed.
         """
         deadline = asyncio.get_running_loop().time() + _STOP_BUDGET_SECONDS
         stops: list[asyncio.Task[None]] = []
         while self._children:
             stops.append(asyncio.create_task(self._children.pop().stop(deadline)))
-            await asyncio.wait(stops, timeout=_HEAD_START_SECONDS)
+            await asyncio.wait(stops, timeout=self._head_start_seconds)
         for stop in stops:
             await stop
         self._logs.close()
@@ -139,7 +153,8 @@ class ProcessSupervisor:
 class _SupervisedChild:
     """One child over all its restarts."""
 
-    def __init__(self, child: ChildProcess, write_line: Callable[[str], None], backoff: RestartBackoff) -> None:
+    def __init__(self, child: ChildProcess, write_line: Callable[[str], None] | None, backoff: RestartBackoff) -> None:
+        self.restart_count = 0
         self._child = child
         self._write_line = write_line
         self._backoff = backoff
@@ -194,6 +209,7 @@ class _SupervisedChild:
                 self._log.warning("child_not_started", error=str(error))
                 lived_seconds = 0.0
             else:
+                self.restart_count += 1
                 return
 
     def _report(self, failure: "asyncio.Future[None]", error: ChildMisconfigured) -> None:
@@ -206,7 +222,7 @@ class _Life:
     """One run of a child, from its start to the end of its output."""
 
     def __init__(
-        self, process: Process, leash: Leash, stop_signal: signal.Signals, copying: asyncio.Task[None]
+        self, process: Process, leash: Leash, stop_signal: signal.Signals, copying: asyncio.Task[None] | None
     ) -> None:
         self._process = process
         self._leash = leash
@@ -215,17 +231,14 @@ class _Life:
         self._ended = asyncio.create_task(self._see_to_the_end(copying))
 
     @classmethod
-    async def begin(cls, child: ChildProcess, write_line: Callable[[str], None]) -> "_Life":
+    async def begin(cls, child: ChildProcess, write_line: Callable[[str], None] | None) -> "_Life":
+        """write_line: None for a child that shares the supervisor's output."""
         leash = Leash(child.stop_signal, child.stop_timeout_seconds)
-        # Not PIPE: before Python 3.13 wait() returns only when every heir of the pipe has closed it (gh-119710).
-        output, output_end = os.pipe()
-        copying = asyncio.create_task(_copy_lines(output, write_line))
-        with leash.handed_over(), os.fdopen(output_end, "wb") as stdout:
+        with leash.handed_over(), _output_to(write_line) as (streams, copying):
             process = await asyncio.create_subprocess_exec(
                 *leash.command(child.command),
                 stdin=DEVNULL,
-                stdout=stdout,
-                stderr=STDOUT,
+                **streams,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"} | dict(child.env),
                 start_new_session=True,
                 pass_fds=(leash.child_end,),
@@ -253,14 +266,15 @@ class _Life:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
-    async def _see_to_the_end(self, copying: asyncio.Task[None]) -> tuple[int, float]:
+    async def _see_to_the_end(self, copying: asyncio.Task[None] | None) -> tuple[int, float]:
         exit_code = await self._process.wait()
         lived_seconds = asyncio.get_running_loop().time() - self._started_at
         _kill_group(self.pid)
         self._leash.release()
-        await asyncio.wait([copying], timeout=_LAST_OUTPUT_SECONDS)
-        copying.cancel()
-        await asyncio.wait([copying])
+        if copying is not None:
+            await asyncio.wait([copying], timeout=_LAST_OUTPUT_SECONDS)
+            copying.cancel()
+            await asyncio.wait([copying])
         return exit_code, lived_seconds
 
 
@@ -282,6 +296,21 @@ def _kill_group(leader_pid: int) -> None:
     """Kill what a dead leader left behind: nobody would stop it later."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader_pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _output_to(
+    write_line: Callable[[str], None] | None,
+) -> Iterator[tuple[dict[str, Any], "asyncio.Task[None] | None"]]:
+    """How a child is started so that its lines come here, and the task that passes them on; neither without a place."""
+    if write_line is None:
+        yield {}, None
+        return
+    # Not PIPE: before Python 3.13 wait() returns only when every heir of the pipe has closed it (gh-119710).
+    output, output_end = os.pipe()
+    copying = asyncio.create_task(_copy_lines(output, write_line))
+    with os.fdopen(output_end, "wb") as stdout:
+        yield {"stdout": stdout, "stderr": STDOUT}, copying
 
 
 async def _copy_lines(output: int, write_line: Callable[[str], None]) -> None:

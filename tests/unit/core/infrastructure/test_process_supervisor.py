@@ -45,6 +45,10 @@ class Output:
     async def next(self) -> tuple[str, str]:
         return await asyncio.wait_for(self._lines.get(), 30)
 
+    @property
+    def is_empty(self) -> bool:
+        return self._lines.empty()
+
 
 def python(name: str, source: str, stop_timeout_seconds: float = 25) -> ChildProcess:
     command = (sys.executable, "-I", "-S", "-c", source)
@@ -113,6 +117,21 @@ async def test_output_is_kept_in_a_file_too(tmp_path: Path) -> None:
     assert (tmp_path / "logs" / "web.log").read_text() == "kept\n"
 
 
+async def test_shared_output_goes_where_the_supervisors_goes_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    output = Output()
+    supervisor = ProcessSupervisor(write_line=output.write, make_backoff=never)
+    command = ("/bin/sh", "-c", "printf 'as it is'; printf ' on both' >&2; exit 78")
+
+    await supervisor.start(ChildProcess("web", command, shares_output=True))
+    with pytest.raises(ChildMisconfigured):
+        await supervisor.run_until(asyncio.Event())
+
+    said = capfd.readouterr()
+    assert "as it is" in said.out
+    assert " on both" in said.err
+    assert output.is_empty
+
+
 async def test_environment_is_the_supervisors_plus_the_childs() -> None:
     output = Output()
     supervisor = ProcessSupervisor(write_line=output.write, make_backoff=never)
@@ -130,11 +149,13 @@ async def test_child_that_dies_is_started_again_and_the_log_says_so() -> None:
 
         await supervisor.start(shell("worker", "echo alive; exit 3"))
         lives = [await output.next() for _ in range(3)]
+        restart_count = supervisor.restart_count
         await supervisor.stop()
 
     assert lives == [("worker", "alive")] * 3
     died = [entry for entry in logs if entry["event"] == "child_died"]
     assert (died[0]["child"], died[0]["exit_code"]) == ("worker", 3)
+    assert restart_count >= 1
 
 
 async def test_child_with_wrong_settings_ends_the_supervisor_with_its_name() -> None:

@@ -16,6 +16,7 @@ from core.domain.gate import Gate, WhenUnsure
 from core.domain.interaction import InteractionWeights
 from core.domain.model import version_number
 from core.domain.named_values import named_values
+from core.domain.thresholds import Thresholds
 
 # The upper bounds are beyond all use: they keep what follows from overflowing.
 NonNegative = Annotated[float, Meta(ge=0, le=1_000_000)]
@@ -93,6 +94,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     @property
     def interaction_weights(self) -> InteractionWeights:
         """What each type of interaction counts."""
+    check_oldest_message_seconds: Positive = 60.0
+    check_backlog: Annotated[int, Meta(ge=0, le=100_000_000)] = 5000
+    check_dead_letters: Annotated[int, Meta(ge=0, le=100_000_000)] = 10
+    check_model_age_hours: Positive = 168.0
+    check_stale_share: Share = 0.5
+    check_popular_age_seconds: Positive = 3600.0
+
         return InteractionWeights(self.weight_view, self.weight_click, self.weight_like, self.weight_share)
 
     @property
@@ -127,6 +135,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     @property
     def first_model_number(self) -> int:
         """The number that the first model gets."""
+    @property
+    def thresholds(self) -> Thresholds:
+        """Beyond which `status --check` calls for somebody."""
+        return Thresholds(
+            oldest_message_seconds=self.check_oldest_message_seconds,
+            backlog=self.check_backlog,
+            dead_letters=self.check_dead_letters,
+            model_age_hours=self.check_model_age_hours,
+            stale_share=self.check_stale_share,
+            popular_age_seconds=self.check_popular_age_seconds,
+        )
+
         return version_number(self.model_version)
 
     @property

@@ -1,6 +1,7 @@
 """`threads-ml status`: how the service stands."""
 
 import re
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,9 +11,10 @@ import typer
 from rich.table import Table
 
 from core.application.describe_service import ServiceDescription
+from core.domain.thresholds import Check
 from core.settings import Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
-from scripts.wiring import open_description, open_platform, settings_for
+from scripts.wiring import open_description, open_measurement, open_platform, settings_for
 
 NDCG = "ndcg_at_10"
 
@@ -21,22 +23,54 @@ app = command_app()
 
 @app.command()
 def status(
+    check: Annotated[
+        bool, typer.Option("--check", help="End with 1 if a threshold (CHECK_…) is crossed, and tell which.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document, with passwords in the URLs.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Tell which model serves, how fresh the feeds are and what is queued."""
-    facts = run_to_end(_facts(data_dir))
+    if check and not as_json:
+        checks = run_to_end(_checks(data_dir))
+        console.print(_told(checks))
+    else:
+        facts, checks = run_to_end(_facts_and_checks(data_dir))
+        _show(facts, checks, as_json=as_json)
+    if check and any(one.is_crossed for one in checks):
+        raise typer.Exit(1)
+
+
+def _show(facts: dict[str, Any], checks: list[Check], *, as_json: bool) -> None:
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+        print(msgspec.json.format(msgspec.json.encode({**facts, "checks": checks}), indent=2).decode())
     else:
         console.print(_table(facts))
 
 
-async def _facts(data_dir: Path) -> dict[str, Any]:
+def _told(checks: list[Check]) -> str:
+    """One line each that is crossed, else one that tells how many were looked at."""
+    crossed = [one.says for one in checks if one.is_crossed]
+    return "\n".join(crossed) or f"all is well: {len(checks)} figures are within their thresholds"
+
+
+async def _checks(data_dir: Path) -> list[Check]:
+    async with _platform(data_dir) as settings:
+        return await _checked(settings)
+
+
+async def _facts_and_checks(data_dir: Path) -> tuple[dict[str, Any], list[Check]]:
+    async with _platform(data_dir) as settings, open_description(settings) as describe:
+        return _as_facts(settings, await describe()), await _checked(settings)
+
+
+async def _checked(settings: Settings) -> list[Check]:
+    async with open_measurement(settings) as measure:
+        return settings.thresholds.checks(await measure(), measure.clock.now())
+
+
+def _platform(data_dir: Path) -> AbstractAsyncContextManager[Settings]:
     # Beside an own Postgres the own Redis is started too; beside a given one it may be left out.
-    with_redis = not settings_for(data_dir).database_url
-    async with open_platform(data_dir, with_redis=with_redis) as settings, open_description(settings) as describe:
-        return _as_facts(settings, await describe())
+    return open_platform(data_dir, with_redis=not settings_for(data_dir).database_url)
 
 
 def _as_facts(settings: Settings, described: ServiceDescription) -> dict[str, Any]:

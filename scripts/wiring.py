@@ -10,14 +10,16 @@ import msgspec
 
 from core.application.describe_service import DescribeService
 from core.application.enqueue_active_users import EnqueueActiveUsers, FollowBulk
+from core.application.measure_service import MeasureService
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.model_registry import ModelRegistry
+from core.application.ports.queue_levels import QueueLevels
 from core.application.promote_model import PromoteModel
 from core.application.prune_models import PruneModels
 from core.application.roll_back import RollBack
 from core.domain.errors import CacheUnavailable, QueueUnavailable, Unavailable
 from core.domain.job import Queue
-from core.infrastructure.absent_redis import AbsentJobQueue
+from core.infrastructure.absent_redis import AbsentJobQueue, AbsentQueueLevels
 from core.infrastructure.artefact_stores import artefact_store
 from core.infrastructure.data_directory import DataDirectory
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
@@ -29,9 +31,11 @@ from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, borrowed, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_service_facts import PostgresServiceFacts
+from core.infrastructure.postgres_stored_feeds import PostgresStoredFeeds
 from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor
 from core.infrastructure.redis_client import RedisClient, open_redis, translated
 from core.infrastructure.redis_job_queue import RedisJobQueue
+from core.infrastructure.redis_queue_levels import RedisQueueLevels
 from core.infrastructure.server_watch import kept_running
 from core.infrastructure.system_clock import SystemClock
 from core.settings import Settings, load_settings
@@ -179,6 +183,20 @@ async def open_description(settings: Settings) -> AsyncIterator[DescribeService]
         )
 
 
+@asynccontextmanager
+async def open_measurement(settings: Settings) -> AsyncIterator[MeasureService]:
+    """Open what `status --check` needs; without Redis the queues cannot be measured."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(settings.database_url))
+        yield MeasureService(
+            queue_levels=await _queue_levels(stack, settings),
+            registry=model_registry(pool, settings),
+            popular=popular_posts(pool, settings),
+            stored_feeds=PostgresStoredFeeds(pool),
+            clock=SystemClock(),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Models:
     """The registry, and what can be done with its models."""
@@ -205,6 +223,12 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
             RollBack(registry, artefacts, PostgresFeedArchive(pool), queue),
             PruneModels(registry, artefacts),
         )
+
+
+async def _queue_levels(stack: AsyncExitStack, settings: Settings) -> QueueLevels:
+    if not settings.effective_broker_url:
+        return AbsentQueueLevels()
+    return RedisQueueLevels(await stack.enter_async_context(open_broker(settings)))
 
 
 async def _queue(stack: AsyncExitStack, settings: Settings) -> JobQueue:

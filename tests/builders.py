@@ -1,13 +1,17 @@
 """Things that tests are about, with everything that does not matter filled in."""
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from core.application.find_feed import FindFeed
 from core.application.get_feed import GetFeed
 from core.application.get_job import GetJob
+from core.application.measure_service import MeasureService
 from core.application.offer_popular import OfferPopular
 from core.application.recommend_posts import RecommendPosts
 from core.application.waiting_room import WaitingRoom
@@ -16,6 +20,7 @@ from core.domain.feed import PROVISIONAL_GENERATION, Feed, FeedOrder, Reason, Re
 from core.domain.ids import to_uuid
 from core.domain.interaction import Interaction, InteractionType
 from core.domain.job import GenerateMessage, Queue
+from core.domain.model import ModelRecord, ModelStatus
 from core.domain.popular import PopularFeed
 from tests.fakes.clock import FakeClock
 from tests.fakes.feed_archive import FakeFeedArchive
@@ -24,13 +29,32 @@ from tests.fakes.feed_signals import FakeFeedSignals
 from tests.fakes.interaction_history import FakeInteractionHistory
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.model_registry import FakeModelRegistry
-from tests.fakes.popular_posts import FakeHeldPopularFeed
+from tests.fakes.popular_posts import FakeHeldPopularFeed, FakePopularPosts
+from tests.fakes.queue_levels import FakeQueueLevels
 from tests.fakes.stale_models import FakeStaleModels
+from tests.fakes.stored_feeds import FakeStoredFeeds
 from tests.fakes.ticket_store import FakeTicketStore
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # FakeClock's first moment
 USER = "anna"
 FRESH_FOR, EXPIRED_FOR = timedelta(hours=24), timedelta(hours=-1)
+
+
+def samples_of(exposition: str) -> Mapping[tuple[str, ...], float]:
+    """What a scrape of Prometheus gives, by name and the values of its labels, in the order of their names."""
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(exposition)
+        for sample in family.samples
+    }
+
+
+def free_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def post(number: int) -> UUID:
@@ -69,6 +93,25 @@ def provisional_feed_of(user: str = USER, posts: Sequence[int] = (1, 2, 3), epoc
     return feed_of(user, posts, PROVISIONAL_GENERATION, epoch, valid_for=timedelta(minutes=5))
 
 
+def model_record_of(number: int = 1, trained_at: datetime = NOON) -> ModelRecord:
+    """A champion that was trained at noon."""
+    return ModelRecord(
+        number=number,
+        algorithm="user_knn",
+        parameters={},
+        metrics={},
+        sha256="",
+        size_bytes=0,
+        status=ModelStatus.CHAMPION,
+        interaction_count=1,
+        user_count=1,
+        post_count=1,
+        data_from=trained_at,
+        data_up_to=trained_at,
+        trained_at=trained_at,
+    )
+
+
 def popular_feed_of(*posts: int, generation: int = 7) -> PopularFeed:
     """Popular posts, best first."""
     scores = tuple(1 / (place + 1) for place in range(len(posts)))
@@ -89,6 +132,7 @@ class Stage:
     archive: FakeFeedArchive = field(default_factory=FakeFeedArchive)
     history: FakeInteractionHistory = field(default_factory=FakeInteractionHistory)
     queue: FakeJobQueue = field(default_factory=FakeJobQueue)
+    queue_levels: FakeQueueLevels = field(default_factory=FakeQueueLevels)
     tickets: FakeTicketStore = field(default_factory=FakeTicketStore)
     registry: FakeModelRegistry = field(default_factory=FakeModelRegistry)
     waiting_room: WaitingRoom = field(default_factory=lambda: WaitingRoom(100))
@@ -142,6 +186,16 @@ class Stage:
     @property
     def get_job(self) -> GetJob:
         return GetJob(self.find_feed, self.offer_popular, self.history, self.queue, self.tickets, self.clock)
+
+    @property
+    def measure_service(self) -> MeasureService:
+        return MeasureService(
+            self.queue_levels,
+            self.registry,
+            FakePopularPosts(feed=self.popular.feed),
+            FakeStoredFeeds(self.archive),
+            self.clock,
+        )
 
     @property
     def recommend_posts(self) -> RecommendPosts:

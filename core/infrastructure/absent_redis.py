@@ -8,6 +8,7 @@ from uuid import UUID
 from core.domain.errors import CacheUnavailable, QueueUnavailable
 from core.domain.feed import Feed
 from core.domain.job import GenerateMessage, JobState, Queue, Submission
+from core.domain.levels import QueueLevel
 
 _MISSING = "REDIS_URL is not set"
 
@@ -88,6 +89,14 @@ class AbsentJobQueue:
         _refuse()
 
     async def workers_alive(self, queue: Queue) -> int:  # noqa: ARG002 - the port's signature
+        """Raise QueueUnavailable."""
+        _refuse()
+
+
+class AbsentQueueLevels:
+    """Knows no figures."""
+
+    async def read(self) -> Mapping[Queue, QueueLevel]:
         """Raise QueueUnavailable."""
         _refuse()
 

@@ -26,6 +26,12 @@ def test_health_says_that_the_process_lives(api: httpx.Client) -> None:
     assert answer.json() == {"status": "healthy", "service": "threads-ml-service"}
 
 
+def test_a_service_that_was_just_started_is_well(service: Service) -> None:
+    checked = service.command("status", "--check")
+
+    assert (checked.returncode, checked.stdout) == (0, "all is well: 7 figures are within their thresholds\n")
+
+
 def test_a_user_nobody_knows_gets_popular_posts_at_once(api: httpx.Client) -> None:
     answer = api.post("/recommendations/generate", json={"user_id": "test-user", "limit": 10})
 

@@ -52,6 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     backlog_at_most: PositiveInt = 10_000
     ticket_ttl_seconds: PositiveInt = 3600
 
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port = 9464
+
     model_path: Path = Path("models")
     artefact_url: str = ""
     model_version: Annotated[str, Meta(pattern=r"^v[1-9][0-9]{0,8}$")] = "v1"

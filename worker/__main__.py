@@ -1,31 +1,31 @@
 """`python -m worker --queue feeds`: a worker with the settings' number of processes and threads."""
 
 import argparse
+import asyncio
 import os
 import sys
 
 from core.domain.errors import ConfigurationError
 from core.domain.job import Queue
-from core.settings import Settings
-from worker.configuration import load_worker_settings
-
-# Platforms kill 30 s after SIGTERM.
-DRAIN_MILLISECONDS = 25_000
-SET_UP = {Queue.FEEDS: "worker.main:feeds", Queue.FEEDS_BULK: "worker.main:feeds_bulk"}
+from core.logs import set_up_logs
+from worker.configuration import PROCESS_NAMES, load_worker_settings
+from worker.supervision import supervise
 
 
-def main() -> None:
-    """Check the settings, then become Dramatiq's master process."""
+def main() -> int:
+    """Check the settings, then keep the processes running; the exit code."""
     arguments = _parser().parse_args()
+    queue = Queue(arguments.queue)
     try:
         settings = load_worker_settings()
     except ConfigurationError as error:
         sys.stderr.write(f"worker: {error}\n")
-        raise SystemExit(ConfigurationError.EXIT_CODE) from error
+        return ConfigurationError.EXIT_CODE
     # One BLAS thread a process: the processes are the parallelism.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    command = _command(Queue(arguments.queue), settings, arguments.processes, arguments.threads)
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, no shell wanted
+    set_up_logs(settings.log_level, PROCESS_NAMES[queue])
+    processes, threads = arguments.processes or settings.worker_processes, arguments.threads or settings.worker_threads
+    return asyncio.run(supervise(settings, queue, processes, threads))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,14 +43,5 @@ def _positive(text: str) -> int:
     return number
 
 
-def _command(queue: Queue, settings: Settings, processes: int | None, threads: int | None) -> list[str]:
-    return [
-        *(sys.executable, "-m", "dramatiq", SET_UP[queue]),
-        *("--processes", str(processes or settings.worker_processes)),
-        *("--threads", str(threads or settings.worker_threads)),
-        *("--worker-shutdown-timeout", str(DRAIN_MILLISECONDS), "--skip-logging"),
-    ]
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -29,5 +29,5 @@ def declare_actors(broker: RedisBroker, queue: Queue, lifespan: Lifespan) -> Non
         max_age=MAX_AGE_MILLISECONDS[queue],
         time_limit=TIME_LIMIT_MILLISECONDS,
     )
-    async def generate_feed(user_id: str, request_id: str) -> None:
-        await run_job(lifespan.parts.generate_feed, user_id, request_id)
+    async def generate_feed(user_id: str, request_id: str) -> str:
+        return await run_job(lifespan.parts.generate_feed, user_id, request_id)

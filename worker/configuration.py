@@ -1,9 +1,13 @@
 """The settings of a worker, checked before anything is started."""
 
 from core.domain.errors import ConfigurationError
+from core.domain.job import Queue
 from core.infrastructure.postgres_pool import to_asyncpg_dsn
 from core.infrastructure.redis_client import connection_options
 from core.settings import Settings, load_settings
+
+# What their log lines are signed with.
+PROCESS_NAMES = {Queue.FEEDS: "worker", Queue.FEEDS_BULK: "worker-bulk"}
 
 
 def load_worker_settings() -> Settings:

@@ -12,8 +12,11 @@ from core.domain.feed import Feed
 from core.domain.job import GenerateMessage
 
 
-async def run_job(generate_feed: GenerateFeed, user_id: str, request_id: str) -> None:
-    """Whose feed, for which request, by which model, in how long; an error is logged and goes on to be retried."""
+async def run_job(generate_feed: GenerateFeed, user_id: str, request_id: str) -> str:
+    """Whose feed, for which request, by which model, in how long; an error is logged and goes on to be retried.
+
+    The outcome, for whoever counts.
+    """
     started = time.perf_counter()
     with bound_contextvars(user_id=user_id, request_id=request_id):
         try:
@@ -21,7 +24,9 @@ async def run_job(generate_feed: GenerateFeed, user_id: str, request_id: str) ->
         except Exception as error:
             structlog.get_logger().warning("job_failed", error=repr(error), duration_ms=_milliseconds_since(started))
             raise
-        structlog.get_logger().info("job_done", duration_ms=_milliseconds_since(started), **_outcome(feed))
+        told = _outcome(feed)
+        structlog.get_logger().info("job_done", duration_ms=_milliseconds_since(started), **told)
+        return str(told["outcome"])
 
 
 def _outcome(feed: Feed | None) -> dict[str, Any]:

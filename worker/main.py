@@ -1,5 +1,6 @@
 """Set-up callables for Dramatiq's command line: `dramatiq worker.main:feeds` and `dramatiq worker.main:feeds_bulk`."""
 
+import os
 import sys
 
 import dramatiq
@@ -12,30 +13,31 @@ from core.settings import Settings
 from worker.actors import declare_actors
 from worker.broker import build_broker
 from worker.careful_retries import CarefulRetries, NotedStarts
-from worker.configuration import load_worker_settings
+from worker.configuration import PROCESS_NAMES, load_worker_settings
 from worker.final_failure import FinalFailure
+from worker.job_metrics import JobMetrics, MeteredJobs, open_registry
 from worker.lifespan import Lifespan
 
 
 def feeds() -> None:
     """A process for which people wait."""
-    _set_up(Queue.FEEDS, "worker")
+    _set_up(Queue.FEEDS)
 
 
 def feeds_bulk() -> None:
     """A process for which nobody waits."""
-    _set_up(Queue.FEEDS_BULK, "worker-bulk")
+    _set_up(Queue.FEEDS_BULK)
 
 
-def _set_up(queue: Queue, process_name: str) -> None:
+def _set_up(queue: Queue) -> None:
     try:
         settings = load_worker_settings()
     except ConfigurationError as error:
-        sys.stderr.write(f"{process_name}: {error}\n")
+        sys.stderr.write(f"{PROCESS_NAMES[queue]}: {error}\n")
         raise SystemExit(ConfigurationError.EXIT_CODE) from error
     # Not through Dramatiq's pipe to its master, which brings every line out on standard error, while the master lives.
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-    set_up_logs(settings.log_level, process_name)
+    set_up_logs(settings.log_level, PROCESS_NAMES[queue])
     _declare(settings, queue)
 
 
@@ -43,7 +45,8 @@ def _declare(settings: Settings, queue: Queue) -> None:
     """The order matters: `before` hooks run from left to right, `after` hooks from right to left."""
     lifespan = Lifespan(settings, queue)
     final_failure = FinalFailure(lifespan)
-    middleware = [AgeLimit(), final_failure, TimeLimit(), CarefulRetries(), NotedStarts(), AsyncIO(), lifespan]
+    metered = MeteredJobs(JobMetrics(open_registry(os.environ)))
+    middleware = [AgeLimit(), metered, final_failure, TimeLimit(), CarefulRetries(), NotedStarts(), AsyncIO(), lifespan]
     broker = build_broker(settings, middleware, final_failure.on_quarantine)
     dramatiq.set_broker(broker)
     declare_actors(broker, queue, lifespan)

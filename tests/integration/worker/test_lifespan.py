@@ -89,6 +89,7 @@ async def test_until_there_is_a_model_a_job_makes_a_popular_feed_and_says_so(
     assert (job["request_id"], job["user_id"]) == ("request-7", str(user_id))
     assert (job["model_version"], job["outcome"]) == ("popular", "feed_stored")
     assert job["duration_ms"] > 0
+    assert job["queued_ms"] > 0
 
 
 @pytest.mark.usefixtures("environment")

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import psutil
 import pytest
 
 from core.domain.job import GenerateMessage, Queue
+from tests.builders import free_port, samples_of
 from tests.integration.worker.conftest import Service, until
 
 PROJECT = Path(__file__).parents[3]
@@ -40,6 +42,15 @@ class Worker:
         await until(self._has_ended, f"the worker has ended: {self.lines()}")
         return int(self.process.wait())
 
+    def processes(self) -> list[psutil.Process]:
+        """Those that take messages: below the supervisor and a Dramatiq each."""
+        return [
+            process
+            for dramatiq in psutil.Process(self.process.pid).children()
+            for process in dramatiq.children()
+            if "resource_tracker" not in " ".join(process.cmdline())
+        ]
+
     async def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return await self.ended()
@@ -62,7 +73,7 @@ async def start(tmp_path: Path) -> AsyncIterator[StartWorker]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "worker", *arguments],
                 cwd=tmp_path,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), **environment},
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "METRICS_PORT": "0", **environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -78,13 +89,14 @@ async def start(tmp_path: Path) -> AsyncIterator[StartWorker]:
 
 
 @asynccontextmanager
-async def running(service: Service, start: StartWorker) -> AsyncIterator[Worker]:
+async def running(service: Service, start: StartWorker, processes: int = 1, **settings: str) -> AsyncIterator[Worker]:
     """A worker that takes messages for people."""
-    worker = start(service.environment, "--queue", "feeds", "--processes", "1", "--threads", "2")
+    arguments = ("--queue", "feeds", "--processes", str(processes), "--threads", "2")
+    worker = start({**service.environment, **settings}, *arguments)
 
     async def is_present() -> bool:
         assert worker.process.poll() is None, worker.lines()
-        return await service.queue.workers_alive(Queue.FEEDS) > 0
+        return await service.queue.workers_alive(Queue.FEEDS) >= processes
 
     await until(is_present, f"a worker is present: {worker.lines()}")
     yield worker
@@ -110,10 +122,8 @@ async def test_a_submitted_message_becomes_a_feed_in_postgres_and_redis(service:
     assert await service.is_nobody_present()
 
 
-@pytest.mark.parametrize("to_the_whole_group", [False, True], ids=["to the master", "to the group"])
-async def test_sigterm_lets_the_job_in_hand_finish(
-    service: Service, start: StartWorker, *, to_the_whole_group: bool
-) -> None:
+@pytest.mark.parametrize("to_all", [False, True], ids=["to the supervisor", "to every process, twice"])
+async def test_sigterm_lets_the_job_in_hand_finish(service: Service, start: StartWorker, *, to_all: bool) -> None:
     user_id = uuid4()
     await service.interact(user_id, uuid4())
     async with running(service, start) as worker, service.pool.acquire() as connection:
@@ -122,11 +132,11 @@ async def test_sigterm_lets_the_job_in_hand_finish(
         await connection.execute("lock table feed in exclusive mode")  # the job waits here
         await service.queue.submit(GenerateMessage(user_id, "request"))
         await until(lambda: service.is_running(user_id), "the job is in hand")
+        supervisor = psutil.Process(worker.process.pid)
+        told = [supervisor, *supervisor.children(recursive=True)] * 2 if to_all else [supervisor]
 
-        if to_the_whole_group:
-            os.killpg(worker.process.pid, signal.SIGTERM)
-        else:
-            worker.process.send_signal(signal.SIGTERM)
+        for process in told:
+            process.terminate()
         await until(service.is_nobody_present, "the worker has begun to drain")
         still_runs = worker.process.poll() is None
         await held.rollback()
@@ -136,6 +146,58 @@ async def test_sigterm_lets_the_job_in_hand_finish(
     assert exit_code == 0
     assert await service.archive.get(user_id) is not None
     assert (await service.queue.depths())[Queue.FEEDS] == 0
+
+
+async def test_a_process_that_is_killed_comes_back_while_the_other_works_on(
+    service: Service, start: StartWorker
+) -> None:
+    before, after = uuid4(), uuid4()
+    for user_id in (before, after):
+        await service.interact(user_id, uuid4())
+    port = free_port()
+    async with running(service, start, processes=2, METRICS_PORT=str(port - 1)) as worker:
+        killed, other = worker.processes()
+        await service.queue.submit(GenerateMessage(before, "request"))
+        await until(lambda: service.is_released(before), f"the feed is generated: {worker.lines()}")
+
+        killed.kill()
+        await until(lambda: _are(worker.events("child_died"), 1), "the death is noticed")
+        await service.queue.submit(GenerateMessage(after, "request"))
+        await until(lambda: service.is_released(after), f"the feed is generated: {worker.lines()}")
+        await until(lambda: _are(worker.events("kernels_ready"), 3), f"a third process is there: {worker.lines()}")
+        living = worker.processes()
+        figures = await scraped(port)
+        exit_code = await worker.stop()
+
+    assert other in living
+    assert len(living) == 2
+    assert figures["threads_ml_worker_restarts_total", "feeds"] == 1
+    assert figures["threads_ml_jobs_total", "feed_stored", "feeds"] == 2
+    assert figures["threads_ml_job_wait_seconds_count", "feeds"] == 2
+    assert figures["threads_ml_job_duration_seconds_count", "feeds"] == 2
+    assert exit_code == 0
+
+
+async def test_when_the_supervisor_is_killed_its_processes_end(service: Service, start: StartWorker) -> None:
+    async with running(service, start, processes=2) as worker:
+        processes = psutil.Process(worker.process.pid).children(recursive=True)
+
+        worker.process.kill()
+        await until(lambda: _are([one for one in processes if _lives(one)], 0), "all have ended")
+
+
+async def scraped(port: int) -> Mapping[tuple[str, ...], float]:
+    async with httpx.AsyncClient() as client:
+        return samples_of((await client.get(f"http://127.0.0.1:{port}/metrics")).text)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Ended ones may stay, as zombies, where the first process of a container buries no orphans."""
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+async def _are(found: list[Any], count: int) -> bool:
+    return len(found) == count
 
 
 @pytest.mark.parametrize(
@@ -172,7 +234,7 @@ async def test_a_setting_that_only_the_registry_shows_to_be_wrong_ends_it_too(
     assert "MODEL_PIN" in line["reason"]
 
 
-async def test_if_one_process_cannot_reach_the_database_all_leave_with_an_error(start: StartWorker) -> None:
+async def test_without_its_database_it_does_not_begin_and_leaves_with_an_error(start: StartWorker) -> None:
     worker = start(NOWHERE, "--queue", "feeds-bulk", "--processes", "2")
 
     exit_code = await worker.ended()

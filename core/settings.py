@@ -94,9 +94,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     worker_processes: PositiveInt = 1
     worker_threads: PositiveInt = 4
 
-    @property
-    def interaction_weights(self) -> InteractionWeights:
-        """What each type of interaction counts."""
     check_oldest_message_seconds: Positive = 60.0
     check_backlog: Annotated[int, Meta(ge=0, le=100_000_000)] = 5000
     check_dead_letters: Annotated[int, Meta(ge=0, le=100_000_000)] = 10
@@ -104,6 +101,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     check_stale_share: Share = 0.5
     check_popular_age_seconds: Positive = 3600.0
 
+    @property
+    def interaction_weights(self) -> InteractionWeights:
+        """What each type of interaction counts."""
         return InteractionWeights(self.weight_view, self.weight_click, self.weight_like, self.weight_share)
 
     @property
@@ -136,9 +136,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         )
 
     @property
-    def first_model_number(self) -> int:
-        """The number that the first model gets."""
-    @property
     def thresholds(self) -> Thresholds:
         """Beyond which `status --check` calls for somebody."""
         return Thresholds(
@@ -150,6 +147,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             popular_age_seconds=self.check_popular_age_seconds,
         )
 
+    @property
+    def first_model_number(self) -> int:
+        """The number that the first model gets."""
         return version_number(self.model_version)
 
     @property

@@ -9,6 +9,7 @@ from sanic import Config, Request, Sanic
 
 from core.domain.errors import Unavailable
 from core.settings import Settings
+from web.metrics import WebMetrics
 from web.readiness import Readiness
 from web.wiring import UseCases
 
@@ -25,6 +26,7 @@ class WebContext:
 
     settings: Settings
     readiness: Readiness = field(default_factory=Readiness)
+    metrics: WebMetrics = field(default_factory=WebMetrics)
     opened: UseCases | None = None
 
     @property

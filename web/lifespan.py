@@ -7,6 +7,7 @@ from sanic.http import Http
 from sanic.response import BaseHTTPResponse
 
 from web.context import App, HttpRequest, OpenUseCases
+from web.metrics import open_metrics
 from web.readiness import Phase
 
 
@@ -15,7 +16,8 @@ def add_lifespan(app: App, open_use_cases: OpenUseCases) -> None:
     stack = AsyncExitStack()
 
     async def open_(app: App) -> None:
-        app.ctx.opened = await stack.enter_async_context(open_use_cases(app.ctx.settings))
+        opened = app.ctx.opened = await stack.enter_async_context(open_use_cases(app.ctx.settings))
+        await stack.enter_async_context(open_metrics(app.ctx.metrics, opened, app.ctx.settings))
 
     async def close(app: App) -> None:
         app.ctx.opened = None

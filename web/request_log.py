@@ -7,6 +7,7 @@ from sanic.response import BaseHTTPResponse
 
 from web.answers import Header
 from web.context import App, HttpRequest
+from web.metrics import NO_SOURCE
 from web.request_id import HEADER, request_id_of
 
 
@@ -22,15 +23,19 @@ async def _begin(request: HttpRequest) -> None:
 
 
 async def _end(request: HttpRequest, response: BaseHTTPResponse) -> None:
-    duration_ms = round((perf_counter() - getattr(request.ctx, "began", perf_counter())) * 1000, 2)
+    seconds = perf_counter() - getattr(request.ctx, "began", perf_counter())
+    duration_ms = round(seconds * 1000, 2)
     response.headers[HEADER] = request_id_of(request)
     response.headers["Server-Timing"] = f"app;dur={duration_ms}"
+    source = response.headers.get(Header.FEED_SOURCE)
+    request.app.ctx.metrics.answered(source or NO_SOURCE, response.status, seconds)
     structlog.get_logger().info(
         "request",
         method=request.method,
         path=request.path,
         status=response.status,
         duration_ms=duration_ms,
-        source=response.headers.get(Header.FEED_SOURCE),
+        source=source,
+        model_version=getattr(request.ctx, "model_version", None),
         request_id=request_id_of(request),
     )

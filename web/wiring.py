@@ -8,14 +8,16 @@ from datetime import timedelta
 from core.application.find_feed import FindFeed
 from core.application.get_feed import GetFeed
 from core.application.get_job import GetJob
+from core.application.measure_service import MeasureService
 from core.application.offer_popular import OfferPopular
 from core.application.ports.clock import Clock
 from core.application.ports.feed_cache import FeedCache
 from core.application.ports.job_queue import JobQueue
+from core.application.ports.queue_levels import QueueLevels
 from core.application.recommend_posts import RecommendPosts
 from core.application.waiting_room import WaitingRoom
 from core.domain.errors import ConfigurationError
-from core.infrastructure.absent_redis import AbsentFeedCache, AbsentFeedSignals, AbsentJobQueue
+from core.infrastructure.absent_redis import AbsentFeedCache, AbsentFeedSignals, AbsentJobQueue, AbsentQueueLevels
 from core.infrastructure.circuit_breaker import CircuitBreaker
 from core.infrastructure.guarded_pool import GuardedPool
 from core.infrastructure.held_popular_feed import HeldPopular
@@ -25,11 +27,13 @@ from core.infrastructure.postgres_interaction_history import PostgresInteraction
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
+from core.infrastructure.postgres_stored_feeds import PostgresStoredFeeds
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.redis_client import RedisClient, open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
 from core.infrastructure.redis_job_queue import RedisJobQueue
+from core.infrastructure.redis_queue_levels import RedisQueueLevels
 from core.infrastructure.system_clock import SystemClock
 from core.settings import Settings
 from web.degradations import FindDegradations
@@ -39,13 +43,14 @@ from web.degradations import FindDegradations
 class UseCases:
     """What the routes call; `stop_waiting` lets every caller who waits for a feed go.
 
-    breakers: one for each server that the process uses, with its state.
+    breakers: one for each server that the process uses, with its state; measure_service: for dashboards, not for callers.
     """
 
     recommend_posts: RecommendPosts
     get_feed: GetFeed
     get_job: GetJob
     find_degradations: FindDegradations
+    measure_service: MeasureService
     clock: Clock
     stop_waiting: Callable[[], None]
     breakers: tuple[CircuitBreaker, ...] = ()
@@ -59,6 +64,7 @@ class _Servers:
     cache: FeedCache
     signals: RedisFeedSignals | AbsentFeedSignals
     queue: JobQueue
+    queue_levels: QueueLevels
     breakers: tuple[CircuitBreaker, ...]
 
 
@@ -99,6 +105,13 @@ def _use_cases(settings: Settings, servers: _Servers, find_feed: FindFeed, offer
         find_degradations=FindDegradations(
             servers.cache, servers.queue, _model_registry(servers.pool, settings), _missing(settings)
         ),
+        measure_service=MeasureService(
+            queue_levels=servers.queue_levels,
+            registry=_model_registry(servers.pool, settings),
+            popular=_popular_posts(servers.pool, settings),
+            stored_feeds=PostgresStoredFeeds(servers.pool),
+            clock=clock,
+        ),
         clock=clock,
         stop_waiting=servers.signals.wake_all,
         breakers=servers.breakers,
@@ -112,7 +125,7 @@ async def _open_servers(stack: AsyncExitStack, settings: Settings) -> _Servers:
     return _Servers(
         GuardedPool(pool, postgres, settings.database_timeout_seconds),
         *await _open_cache(stack, settings, cache),
-        await _open_queue(stack, settings, queue),
+        *await _open_queue(stack, settings, queue),
         breakers,
     )
 
@@ -126,11 +139,13 @@ async def _open_cache(
     return RedisFeedCache(client), await stack.enter_async_context(RedisFeedSignals(client))
 
 
-async def _open_queue(stack: AsyncExitStack, settings: Settings, breaker: CircuitBreaker) -> JobQueue:
+async def _open_queue(
+    stack: AsyncExitStack, settings: Settings, breaker: CircuitBreaker
+) -> tuple[JobQueue, QueueLevels]:
     if not settings.effective_broker_url:
-        return AbsentJobQueue()
+        return AbsentJobQueue(), AbsentQueueLevels()
     client = await _open_redis(stack, settings, settings.effective_broker_url, "BROKER_URL", breaker)
-    return RedisJobQueue(client, settings.backlog_at_most)
+    return RedisJobQueue(client, settings.backlog_at_most), RedisQueueLevels(client)
 
 
 async def _open_redis(

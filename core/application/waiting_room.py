@@ -8,7 +8,12 @@ class WaitingRoom:
     """Whoever finds no seat is told to come back instead: waiting must not use up what answering needs."""
 
     def __init__(self, seats: int) -> None:
-        self._free = seats
+        self._seats = self._free = seats
+
+    @property
+    def taken(self) -> int:
+        """Callers who wait at this moment."""
+        return self._seats - self._free
 
     @contextmanager
     def seat(self) -> Iterator[bool]:

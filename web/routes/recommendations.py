@@ -28,6 +28,7 @@ async def generate(request: HttpRequest) -> HTTPResponse:
     answer = await context.use_cases.recommend_posts(asked, patience, request_id_of(request))
     if isinstance(answer, Ticket):
         return ticket_answer(answer, preferences.applied(accepted=True))
+    request.ctx.model_version = answer.model_version
     applied = preferences.applied(popular=answer.source is FeedSource.POPULAR)
     return page_answer(answer, context.use_cases.clock.now(), applied)
 
@@ -37,6 +38,7 @@ async def show_feed(request: HttpRequest, user_id: str) -> HTTPResponse:
     context = request.app.ctx
     asked = query_request(user_id, request.query_string, context.settings.recommendation_batch_size)
     page = await context.use_cases.get_feed(asked)
+    request.ctx.model_version = page.model_version
     return page_or_not_modified(page, context.use_cases.clock.now(), request.headers.getone("if-none-match", ""))
 
 

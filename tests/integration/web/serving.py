@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import msgspec
 from sanic.server import AsyncioServer
 
 from core.settings import Settings
@@ -32,7 +33,8 @@ async def served(stage: Stage, settings: Settings) -> AsyncIterator[Served]:
     async def open_stage(_: Settings) -> AsyncIterator[UseCases]:
         yield use_cases_of(stage)
 
-    app = create_app(settings, open_stage)
+    # Figures have tests of their own, and a port that all tests would share.
+    app = create_app(msgspec.structs.replace(settings, metrics_port=0), open_stage)
     app.config.TOUCHUP = False  # which rewrites Sanic's own classes, and can do so once in a process
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -56,6 +58,7 @@ def use_cases_of(stage: Stage) -> UseCases:
         get_feed=stage.get_feed,
         get_job=stage.get_job,
         find_degradations=FindDegradations(stage.cache, stage.queue, stage.registry),
+        measure_service=stage.measure_service,
         clock=stage.clock,
         stop_waiting=stage.signals.wake_all,
     )

@@ -436,6 +436,7 @@ class TestErrors:
             "path": GENERATE,
             "status": 200,
             "source": "cache",
+            "model_version": "collaborative_filtering_v1",
             "request_id": answer.headers["x-request-id"],
         }
 

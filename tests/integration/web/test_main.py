@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from core.domain.ids import to_uuid
 from core.domain.job import Queue
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
+from tests.builders import free_port, samples_of
 from tests.house.tree import ROOT
 from tests.integration.web.serving import interact
 
@@ -33,7 +34,7 @@ def folder_without_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def environment(**variables: str) -> dict[str, str]:
     unwanted = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "PORT", "API_PORT")
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    return {**kept, "PYTHONPATH": str(ROOT), **variables}
+    return {**kept, "PYTHONPATH": str(ROOT), "METRICS_PORT": "0", **variables}
 
 
 def run_web(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -72,13 +73,6 @@ def lines_until_serving(process: "subprocess.Popen[str]") -> Iterator[dict[str, 
             return
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_with_a_database_that_is_away_and_no_redis_it_serves_and_says_what_is_missing() -> None:
     port = free_port()
     with web_process(port, DATABASE_URL=NOWHERE) as process:
@@ -100,6 +94,49 @@ def test_with_a_database_that_is_away_and_no_redis_it_serves_and_says_what_is_mi
     assert (answer.status_code, answer.headers["feed-source"]) == (200, "popular")
     assert resident_megabytes < 100
     assert exit_code == 0
+
+
+async def test_figures_are_served_on_a_port_of_their_own(
+    migrated_database_url: str, redis_url: str, broker_url: str
+) -> None:
+    port, metrics_port = free_port(), free_port()
+    servers = {"DATABASE_URL": migrated_database_url, "REDIS_URL": redis_url, "BROKER_URL": broker_url}
+    with web_process(port, METRICS_PORT=str(metrics_port), **servers) as process:
+        await asyncio.to_thread(list, lines_until_serving(process))
+        async with httpx.AsyncClient(timeout=30) as client:
+            await client.post(f"http://127.0.0.1:{port}/recommendations/generate", json={"user_id": "nobody"})
+            in_public = await client.get(f"http://127.0.0.1:{port}/metrics")
+            figures = await scraped_with(client, metrics_port, "threads_ml_feeds")
+
+    assert in_public.status_code == 404
+    assert figures["threads_ml_request_duration_seconds_count", "popular", "200"] == 1
+    assert figures["threads_ml_cache_misses_total",] == 1
+    assert figures["threads_ml_waiters",] == 0
+    assert figures["threads_ml_workers_alive", "feeds"] == 0
+    assert figures["threads_ml_feeds", "fresh"] == 0
+    assert figures["process_resident_memory_bytes",] > 0
+
+
+async def scraped_with(client: httpx.AsyncClient, port: int, name: str) -> Mapping[tuple[str, ...], float]:
+    """Scrapes until the figure is among them, which is measured in the background."""
+    deadline = asyncio.get_running_loop().time() + 15
+    while True:
+        figures = samples_of((await client.get(f"http://127.0.0.1:{port}/metrics")).text)
+        if any(sample[0] == name for sample in figures):
+            return figures
+        assert asyncio.get_running_loop().time() < deadline, figures
+        await asyncio.sleep(0.02)
+
+
+def test_a_metrics_port_that_is_taken_costs_a_log_line_only() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        metrics_port = taken.getsockname()[1]
+        with web_process(free_port(), DATABASE_URL=NOWHERE, METRICS_PORT=str(metrics_port)) as process:
+            events = list(lines_until_serving(process))
+
+    (line,) = [event for event in events if event["event"] == "metrics_not_served"]
+    assert line["port"] == metrics_port
+    assert "in use" in str(line["reason"])
 
 
 async def test_sigterm_ends_the_waiting_and_then_the_process(

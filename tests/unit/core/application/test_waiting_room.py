@@ -10,6 +10,8 @@ def test_there_are_as_many_seats_as_were_set_up_and_whoever_leaves_makes_room() 
 
     with room.seat() as first, room.seat() as second, room.seat() as third:
         assert (first, second, third) == (True, True, False)
+        assert room.taken == 2
+    assert room.taken == 0
     with room.seat() as again:
         assert again
 

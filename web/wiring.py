@@ -43,7 +43,7 @@ from web.degradations import FindDegradations
 class UseCases:
     """What the routes call; `stop_waiting` lets every caller who waits for a feed go.
 
-    breakers: one for each server that the process uses, with its state; measure_service: for dashboards, not for callers.
+    breakers: one for each server that the process uses, with its state; measure_service: for dashboards.
     """
 
     recommend_posts: RecommendPosts

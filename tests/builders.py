@@ -185,7 +185,16 @@ class Stage:
 
     @property
     def get_job(self) -> GetJob:
-        return GetJob(self.find_feed, self.offer_popular, self.history, self.queue, self.tickets, self.clock)
+        return GetJob(
+            find_feed=self.find_feed,
+            offer_popular=self.offer_popular,
+            history=self.history,
+            queue=self.queue,
+            signals=self.signals,
+            tickets=self.tickets,
+            waiting_room=self.waiting_room,
+            clock=self.clock,
+        )
 
     @property
     def measure_service(self) -> MeasureService:

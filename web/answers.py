@@ -10,17 +10,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sanic.response import HTTPResponse, raw
 
-from core.application.get_job import JobReport
+from core.application.job_report import JobReport
 from core.domain.feed import FeedSource, Reason
 from core.domain.ids import to_uuid
-from core.domain.job import JobState, Ticket
+from core.domain.job import JobState
 from core.domain.page import FeedPage
 from web.cursor import write_cursor
 from web.errors import GENERATION_FAILED, Problem
 
 SCORE_DIGITS = 6
 MAX_AGE_SECONDS = 60
-RETRY_AFTER_SECONDS = 1
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
@@ -85,20 +84,15 @@ def page_or_not_modified(page: FeedPage, now: datetime, if_none_match: str) -> H
     return _json(page_body(page), 200, headers)
 
 
-def ticket_answer(ticket: Ticket, applied: str = "") -> HTTPResponse:
+def ticket_answer(report: JobReport, applied: str = "") -> HTTPResponse:
     """202: come back to Location with the ticket."""
-    job = _job_body(ticket, JobState.QUEUED)
-    headers = _headers_of_job(job) | {Header.LOCATION: job.location}
-    if applied:
-        headers[Header.PREFERENCE_APPLIED] = applied
-    return _json(job, 202, headers)
+    job = _job_body(report)
+    return _json(job, 202, _headers_of_job(report, applied) | {Header.LOCATION: job.location})
 
 
-def job_answer(report: JobReport) -> HTTPResponse:
+def job_answer(report: JobReport, applied: str = "") -> HTTPResponse:
     """200 in every state: the job's failure is no failure of the question."""
-    result = page_body(report.page) if report.page is not None else UNSET
-    job = _job_body(report.ticket, report.state, result, _failure(report))
-    return _json(job, 200, _headers_of_job(job))
+    return _json(_job_body(report), 200, _headers_of_job(report, applied))
 
 
 def page_body(page: FeedPage) -> PageBody:
@@ -138,23 +132,23 @@ def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:
     }
 
 
-def _job_body(
-    ticket: Ticket, state: JobState, result: PageBody | UnsetType = UNSET, problem: Problem | UnsetType = UNSET
-) -> JobBody:
+def _job_body(report: JobReport) -> JobBody:
     return JobBody(
-        ticket=str(ticket.id),
-        state=state,
-        location=f"/recommendations/jobs/{ticket.id}",
-        expires_at=ticket.expires_at,
-        result=result,
-        problem=problem,
+        ticket=str(report.ticket.id),
+        state=report.state,
+        location=f"/recommendations/jobs/{report.ticket.id}",
+        expires_at=report.ticket.expires_at,
+        result=UNSET if report.page is None else page_body(report.page),
+        problem=_failure(report),
     )
 
 
-def _headers_of_job(job: JobBody) -> dict[str, str]:
+def _headers_of_job(report: JobReport, applied: str) -> dict[str, str]:
     headers: dict[str, str] = {Header.CACHE_CONTROL: "no-store"}
-    if job.state in {JobState.QUEUED, JobState.RUNNING}:
-        headers[Header.RETRY_AFTER] = str(RETRY_AFTER_SECONDS)
+    if report.is_pending:
+        headers[Header.RETRY_AFTER] = str(report.retry_after_seconds)
+    if applied:
+        headers[Header.PREFERENCE_APPLIED] = applied
     return headers
 
 

@@ -146,5 +146,5 @@ def _headers(exception: Exception, kind: ProblemKind) -> dict[str, str]:
     if isinstance(exception, sanic_errors.SanicException):
         headers |= {name: str(value) for name, value in exception.headers.items()}
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers["Retry-After"] = str(getattr(exception, "retry_after_seconds", RETRY_AFTER_SECONDS))
     return headers

@@ -87,6 +87,7 @@ async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
 def _use_cases(settings: Settings, servers: _Servers, find_feed: FindFeed, offer_popular: OfferPopular) -> UseCases:
     clock = offer_popular.clock
     history, tickets = PostgresInteractionHistory(servers.pool), PostgresTicketStore(servers.pool)
+    waiting_room = WaitingRoom(settings.waiters_at_most)
     return UseCases(
         recommend_posts=RecommendPosts(
             find_feed=find_feed,
@@ -96,12 +97,12 @@ def _use_cases(settings: Settings, servers: _Servers, find_feed: FindFeed, offer
             queue=servers.queue,
             signals=servers.signals,
             tickets=tickets,
-            waiting_room=WaitingRoom(settings.waiters_at_most),
+            waiting_room=waiting_room,
             clock=clock,
             ticket_ttl=timedelta(seconds=settings.ticket_ttl_seconds),
         ),
         get_feed=GetFeed(find_feed, offer_popular),
-        get_job=GetJob(find_feed, offer_popular, history, servers.queue, tickets, clock),
+        get_job=GetJob(find_feed, offer_popular, history, servers.queue, servers.signals, tickets, waiting_room, clock),
         find_degradations=FindDegradations(
             servers.cache, servers.queue, _model_registry(servers.pool, settings), _missing(settings)
         ),

@@ -34,6 +34,7 @@ from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.redis_client import RedisClient, open_redis, translated, warn_of_eviction
 from core.infrastructure.redis_feed_cache import RedisFeedCache
+from core.infrastructure.redis_feed_signals import RedisFeedSignals
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from core.infrastructure.system_clock import SystemClock
@@ -92,7 +93,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
                     recommender, held_popular, external_ids, feed_cache, clock, settings.composition
                 ),
             )
-            fail_job = FailJob(PostgresTicketStore(guarded), queue)
+            fail_job = FailJob(PostgresTicketStore(guarded), queue, RedisFeedSignals(cache))
             async with _repeated(SWEEP_SECONDS, SweepTickets(PostgresTicketStore(pool), queue, clock)):
                 presence = RedisWorkerPresence(broker, _process_name())
                 yield WorkerParts(generate_feed, fail_job, presence)

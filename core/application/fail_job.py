@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from core.application.ports.feed_signals import FeedSignals
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.ticket_store import TicketStore
 from core.domain.errors import QueueUnavailable
@@ -14,6 +15,7 @@ class FailJob:
 
     tickets: TicketStore
     queue: JobQueue
+    signals: FeedSignals
 
     async def __call__(self, user_id: UUID, failure: str) -> None:
         """Raises ArchiveUnavailable: then the tickets stay open, and the next poll begins the job again."""
@@ -22,6 +24,7 @@ class FailJob:
         finally:
             # Not before: the failure would hit the tickets of the next job.
             await self._release(user_id)
+        await self.signals.send(user_id)
 
     async def _release(self, user_id: UUID) -> None:
         """A lease that cannot be ended expires by itself."""

@@ -1,28 +1,22 @@
-"""Tell the holder of a ticket how the job stands."""
+"""Tell the holder of a ticket how the job stands, if he likes as soon as it is over."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from core.application.find_feed import FindFeed, FoundFeed
+from core.application.job_report import JobReport
 from core.application.offer_popular import OfferPopular
 from core.application.ports.clock import Clock
+from core.application.ports.feed_signals import FeedSignals
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.ticket_store import TicketStore
+from core.application.waiting_room import WaitingRoom
+from core.domain.backlog import Backlog
 from core.domain.errors import ArchiveUnavailable, NotFound, QueueUnavailable
 from core.domain.feed import FeedSource
 from core.domain.job import GenerateMessage, JobState, Ticket
-from core.domain.page import FeedPage, page_of
-
-
-@dataclass(frozen=True, slots=True)
-class JobReport:
-    """Where a job stands; the page is there when it succeeded, the failure when it failed."""
-
-    ticket: Ticket
-    state: JobState
-    page: FeedPage | None = None
-    failure: str | None = None
+from core.domain.page import page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +27,28 @@ class GetJob:
     offer_popular: OfferPopular
     history: InteractionHistory
     queue: JobQueue
+    signals: FeedSignals
     tickets: TicketStore
+    waiting_room: WaitingRoom
     clock: Clock
 
-    async def __call__(self, ticket_id: UUID, request_id: str) -> JobReport:
-        """Raises NotFound for a ticket that never was, or is long expired, and ArchiveUnavailable."""
+    async def __call__(self, ticket_id: UUID, request_id: str, wait_seconds: float = 0.0) -> JobReport:
+        """How it stands, at the latest when the time is over.
+
+        Raises NotFound for a ticket that never was, or is long expired, and ArchiveUnavailable.
+        """
+        report = await self._report(ticket_id, request_id)
+        if not report.is_pending or wait_seconds <= 0:
+            return report
+        async with self.signals.listen(report.ticket.request.user_id) as listening:
+            report = await self._report(ticket_id, request_id)
+            if not report.is_pending:
+                return report
+            return await self.waiting_room.awaited(
+                listening, wait_seconds, lambda: self._report(ticket_id, request_id), _is_over
+            )
+
+    async def _report(self, ticket_id: UUID, request_id: str) -> JobReport:
         ticket = await self.tickets.get(ticket_id)
         if ticket is None:
             raise NotFound(f"there is no job {ticket_id}: tickets are kept for a while after they expire, not longer")
@@ -59,16 +70,26 @@ class GetJob:
 
     async def _pending(self, ticket: Ticket, request_id: str) -> JobReport:
         try:
-            state = await self.queue.state(ticket.request.user_id)
-            if state is None:
+            progress = await self.queue.progress(ticket.request.user_id)
+            if progress is None:
                 return await self._without_lease(ticket, request_id)
         except QueueUnavailable:
-            state = JobState.QUEUED
-        return JobReport(ticket, state)
+            return JobReport(ticket, JobState.QUEUED)
+        if progress.state is JobState.RUNNING:
+            return JobReport(ticket, JobState.RUNNING)
+        return _queued(ticket, progress.backlog)
 
     async def _without_lease(self, ticket: Ticket, request_id: str) -> JobReport:
         """The queue has been wiped, the lease has run out, or the history has gone since: begin again."""
         if await self.history.count_posts(ticket.request.user_id, at_most=1) == 0:
             return JobReport(ticket, JobState.SUCCEEDED, self.offer_popular.to_a_stranger(ticket.request))
-        await self.queue.submit(GenerateMessage(ticket.request.user_id, request_id))
-        return JobReport(ticket, JobState.QUEUED)
+        submission = await self.queue.submit(GenerateMessage(ticket.request.user_id, request_id))
+        return _queued(ticket, submission.backlog)
+
+
+def _queued(ticket: Ticket, backlog: Backlog) -> JobReport:
+    return JobReport(ticket, JobState.QUEUED, retry_after_seconds=backlog.retry_after_seconds)
+
+
+def _is_over(report: JobReport) -> bool:
+    return not report.is_pending

@@ -1,22 +1,23 @@
 """Answer which posts come next: the stored feed, else one generated within the patience, else the next best."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 from core.application.find_feed import FindFeed, FoundFeed
+from core.application.job_report import JobReport
 from core.application.offer_popular import OfferPopular
 from core.application.ports.clock import Clock
 from core.application.ports.feed_cache import FeedCache
-from core.application.ports.feed_signals import FeedSignals, Listening
+from core.application.ports.feed_signals import FeedSignals
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.ticket_store import TicketStore
 from core.application.waiting_room import WaitingRoom
+from core.domain.backlog import Backlog
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable, Overloaded, QueueUnavailable
 from core.domain.feed import NO_FEED, FeedSource
-from core.domain.job import FeedRequest, GenerateMessage, Patience, Submission, Ticket
+from core.domain.job import FeedRequest, GenerateMessage, JobState, Patience, Submission, Ticket
 from core.domain.page import FeedPage, page_of
 
 # A worker that finds Postgres away has made a provisional feed by then, or will not make any.
@@ -38,7 +39,7 @@ class RecommendPosts:
     clock: Clock
     ticket_ttl: timedelta
 
-    async def __call__(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | Ticket:
+    async def __call__(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | JobReport:
         """A first page there is, whatever is away.
 
         Raises CursorExpired for a page of a feed that is gone, and Overloaded where neither a feed nor room for one is.
@@ -61,7 +62,7 @@ class RecommendPosts:
 
     async def _first_page(
         self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
-    ) -> FeedPage | Ticket:
+    ) -> FeedPage | JobReport:
         if found is not None and found.is_fresh:
             return page_of(found.feed, request, found.source)
         if found is None and await self._is_stranger(request.user_id):
@@ -93,22 +94,22 @@ class RecommendPosts:
 
     async def _generated(
         self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
-    ) -> FeedPage | Ticket:
+    ) -> FeedPage | JobReport:
         async with self.signals.listen(request.user_id) as listening:
             shown = await self.find_feed.in_cache(request.user_id)
             if shown is not None and shown.is_fresh:
                 return page_of(shown.feed, request, shown.source)
             submission = await self._submit(GenerateMessage(request.user_id, request_id))
             if submission is not None and submission.is_refused:
-                return self._refused(request, patience, found)
+                return self._refused(request, patience, found, submission.backlog)
             is_worth_waiting = found is None or not found.is_all_there_is
             if submission is not None and submission.workers_alive and is_worth_waiting and not patience.respond_async:
-                with self.waiting_room.seat() as has_seat:
-                    wait_seconds = patience.wait_seconds if has_seat else 0
-                    found = await self._awaited(request.user_id, listening, wait_seconds)
+                found = await self.waiting_room.awaited(
+                    listening, patience.wait_seconds, lambda: self.find_feed(request.user_id), _is_fresh
+                )
         if found is not None and found.is_fresh:
             return page_of(found.feed, request, FeedSource.GENERATED)
-        return await self._out_of_patience(request, patience, found, is_queued=submission is not None)
+        return await self._out_of_patience(request, patience, found, submission)
 
     async def _provisional(self, user_id: UUID, patience: Patience, request_id: str) -> FoundFeed | None:
         """What a worker makes of what its model knows, while the archive is away; only who asks first waits for it."""
@@ -119,16 +120,17 @@ class RecommendPosts:
                     wait_seconds = min(patience.wait_seconds, PROVISIONAL_WITHIN_SECONDS) if has_seat else 0
                     await listening.heard(0 if patience.respond_async else wait_seconds)
         shown = await self.find_feed.in_cache(user_id)
-        if shown is not None and shown.feed.is_provisional:
-            return replace(shown, source=FeedSource.GENERATED)
-        return shown
+        return None if shown is None else replace(shown, source=FeedSource.GENERATED)
 
-    def _refused(self, request: FeedRequest, patience: Patience, found: FoundFeed | None) -> FeedPage:
+    def _refused(self, request: FeedRequest, patience: Patience, found: FoundFeed | None, backlog: Backlog) -> FeedPage:
         if found is not None:
             return page_of(found.feed, request, found.source)
         if patience.fallback:
             return self.offer_popular(request)
-        raise Overloaded("more feeds are waiting to be generated than there may be: come back, or take popular posts")
+        raise Overloaded(
+            "more feeds are waiting to be generated than there may be: come back, or take popular posts",
+            backlog.retry_after_seconds,
+        )
 
     async def _submit(self, message: GenerateMessage) -> Submission | None:
         try:
@@ -136,27 +138,17 @@ class RecommendPosts:
         except QueueUnavailable:
             return None
 
-    async def _awaited(self, user_id: UUID, listening: Listening, wait_seconds: float) -> FoundFeed | None:
-        """Look at each signal, and once more at the end: a signal may be lost, or be another feed's."""
-        now = asyncio.get_running_loop().time
-        deadline = now() + wait_seconds
-        while (remaining := deadline - now()) > 0 and await listening.heard(remaining):
-            found = await self.find_feed(user_id)
-            if found is not None and found.is_fresh:
-                return found
-        return await self.find_feed(user_id)
-
     async def _out_of_patience(
-        self, request: FeedRequest, patience: Patience, found: FoundFeed | None, *, is_queued: bool
-    ) -> FeedPage | Ticket:
-        takes_ticket = is_queued and patience.respond_async and not patience.fallback
+        self, request: FeedRequest, patience: Patience, found: FoundFeed | None, submission: Submission | None
+    ) -> FeedPage | JobReport:
+        takes_ticket = submission is not None and patience.respond_async and not patience.fallback
         if found is not None and (found.is_all_there_is or not takes_ticket):
             return page_of(found.feed, request, found.source)
-        if patience.fallback or not is_queued:
+        if patience.fallback or submission is None:
             return self.offer_popular(request)
-        return await self._ticket(request, found)
+        return await self._ticket(request, found, submission.backlog)
 
-    async def _ticket(self, request: FeedRequest, found: FoundFeed | None) -> FeedPage | Ticket:
+    async def _ticket(self, request: FeedRequest, found: FoundFeed | None, backlog: Backlog) -> FeedPage | JobReport:
         now = self.clock.now()
         newer_than = found.feed.order if found is not None else NO_FEED
         ticket = Ticket(uuid4(), request, newer_than, created_at=now, expires_at=now + self.ticket_ttl)
@@ -166,4 +158,8 @@ class RecommendPosts:
         if latest is not None and latest.is_fresh:
             await self.tickets.remove(ticket.id)
             return page_of(latest.feed, request, FeedSource.GENERATED)
-        return ticket
+        return JobReport(ticket, JobState.QUEUED, retry_after_seconds=backlog.retry_after_seconds)
+
+
+def _is_fresh(found: FoundFeed | None) -> bool:
+    return found is not None and found.is_fresh

@@ -82,3 +82,7 @@ class QueueUnavailable(Unavailable):
 
 class Overloaded(Unavailable):
     """More feeds wait to be generated than there may be; what is stored is served on."""
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds

@@ -1,10 +1,11 @@
 """A request to generate a feed, seen from outside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from core.domain.backlog import Backlog
 from core.domain.feed import FeedOrder
 from core.domain.ids import to_uuid
 
@@ -88,3 +89,12 @@ class Submission:
     enqueued: bool
     workers_alive: int
     is_refused: bool = False
+    backlog: Backlog = field(default_factory=Backlog)
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """A job under way: QUEUED or RUNNING, and what its queue has before it."""
+
+    state: JobState
+    backlog: Backlog

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from core.domain.errors import CacheUnavailable, QueueUnavailable
 from core.domain.feed import Feed
-from core.domain.job import GenerateMessage, JobState, Queue, Submission
+from core.domain.job import GenerateMessage, JobProgress, Queue, Submission
 from core.domain.levels import QueueLevel
 
 _MISSING = "REDIS_URL is not set"
@@ -57,6 +57,9 @@ class AbsentFeedSignals:
         """An ear that hears nothing."""
         yield DeafListening()
 
+    async def send(self, user_id: UUID) -> None:
+        """Nobody hears it."""
+
     def wake_all(self) -> None:
         """Nobody waits."""
 
@@ -80,7 +83,7 @@ class AbsentJobQueue:
         """Raise QueueUnavailable."""
         _refuse()
 
-    async def state(self, user_id: UUID) -> JobState | None:  # noqa: ARG002 - the port's signature
+    async def progress(self, user_id: UUID) -> JobProgress | None:  # noqa: ARG002 - the port's signature
         """Raise QueueUnavailable."""
         _refuse()
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import structlog
+from redis.exceptions import RedisError
 
 from core.infrastructure.redis_client import RedisClient
 from core.infrastructure.redis_feed_cache import READY_CHANNEL
@@ -78,6 +79,11 @@ class RedisFeedSignals:
             self._ears[user].remove(ear)
             if not self._ears[user]:
                 del self._ears[user]
+
+    async def send(self, user_id: UUID) -> None:
+        """Publish; who is not there to listen looks for himself when he comes."""
+        with suppress(RedisError, OSError):
+            await self._client.publish(READY_CHANNEL, str(user_id))
 
     def wake_all(self) -> None:
         """End all waiting, now and from now on: the process is about to stop."""

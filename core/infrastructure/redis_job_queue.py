@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from core.domain.backlog import Backlog
 from core.domain.errors import QueueUnavailable
-from core.domain.job import GenerateMessage, JobState, Queue, Submission
+from core.domain.job import GenerateMessage, JobProgress, JobState, Queue, Submission
 from core.infrastructure.redis_client import RedisClient, translated
 from core.infrastructure.redis_worker_presence import presence_key
 
@@ -17,8 +18,24 @@ NAMESPACE = "dramatiq"
 LEASE_SECONDS = 120
 BACKLOG_AT_MOST = 10_000
 MESSAGES_A_ROUND_TRIP = 500
+_FINISHED_KEY = "jobs-finished"
+# How far back the recent speed looks.
+SPEED_SECONDS = 10
 
-_SUBMIT = """
+# Finished jobs are counted in a hash, by the second of the server's clock in which they ended.
+_COUNT_LATELY = f"""
+local function lately(key)
+    local now, finished, seconds = tonumber(redis.call('TIME')[1]), 0, 0
+    local counts = redis.call('HGETALL', key)
+    for place = 1, #counts, 2 do
+        if tonumber(counts[place]) > now - {SPEED_SECONDS} then
+            finished, seconds = finished + tonumber(counts[place + 1]), seconds + 1
+        end
+    end
+    return finished, seconds
+end
+"""
+_SUBMIT = f"""{_COUNT_LATELY}
 local enqueued, refused = 0, 0
 if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) and redis.call('EXISTS', KEYS[1]) == 0 then
     refused = 1
@@ -27,7 +44,21 @@ elseif redis.call('SET', KEYS[1], 'queued', 'NX', 'EX', ARGV[3]) then
     redis.call('RPUSH', KEYS[2], ARGV[1])
     enqueued = 1
 end
-return {enqueued, redis.call('ZCOUNT', KEYS[4], '(' .. redis.call('TIME')[1], '+inf'), refused}
+local alive = redis.call('ZCOUNT', KEYS[4], '(' .. redis.call('TIME')[1], '+inf')
+return {{enqueued, alive, refused, redis.call('LLEN', KEYS[2]), lately(KEYS[5])}}
+"""
+_PROGRESS = f"""{_COUNT_LATELY}
+return {{redis.call('GET', KEYS[1]), redis.call('LLEN', KEYS[2]), lately(KEYS[3])}}
+"""
+# A job without a lease is one of those for whom nobody waits. What is old is dropped once a second at the most.
+_RELEASE = f"""
+if redis.call('DEL', KEYS[1]) == 0 then return end
+local now = tonumber(redis.call('TIME')[1])
+if redis.call('HINCRBY', KEYS[2], now, 1) > 1 then return end
+for _, second in ipairs(redis.call('HKEYS', KEYS[2])) do
+    if tonumber(second) <= now - {SPEED_SECONDS} then redis.call('HDEL', KEYS[2], second) end
+end
+redis.call('EXPIRE', KEYS[2], {SPEED_SECONDS})
 """
 _ALIVE = "return redis.call('ZCOUNT', KEYS[1], '(' .. redis.call('TIME')[1], '+inf')"
 
@@ -41,15 +72,17 @@ class RedisJobQueue:
         self._backlog_at_most = backlog_at_most
         self._submit = client.register_script(_SUBMIT)
         self._alive = client.register_script(_ALIVE)
+        self._progress = client.register_script(_PROGRESS)
+        self._release = client.register_script(_RELEASE)
 
     async def submit(self, message: GenerateMessage) -> Submission:
         """Enqueue under the user's lease, in one script: there is no moment in which only one of the two is there."""
         message_id, payload = _encoded(message, Queue.FEEDS)
-        keys = [_lease_key(message.user_id), *_queue_keys(Queue.FEEDS), presence_key(Queue.FEEDS)]
+        keys = [_lease_key(message.user_id), *_queue_keys(Queue.FEEDS), presence_key(Queue.FEEDS), _FINISHED_KEY]
         with translated(QueueUnavailable):
             arguments = [message_id, payload, LEASE_SECONDS, self._backlog_at_most]
-            enqueued, alive, refused = await self._submit(keys=keys, args=arguments)
-        return Submission(bool(enqueued), int(alive), bool(refused))
+            enqueued, alive, refused, *backlog = await self._submit(keys=keys, args=arguments)
+        return Submission(bool(enqueued), int(alive), bool(refused), Backlog(*map(int, backlog)))
 
     async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:
         """Enqueue without leases, hundreds in a round trip."""
@@ -69,15 +102,16 @@ class RedisJobQueue:
             await self._client.set(_lease_key(user_id), JobState.RUNNING.value, xx=True, keepttl=True)
 
     async def release(self, user_id: UUID) -> None:
-        """Drop the lease."""
+        """Drop the lease, and count the job that had it."""
         with translated(QueueUnavailable):
-            await self._client.delete(_lease_key(user_id))
+            await self._release(keys=[_lease_key(user_id), _FINISHED_KEY])
 
-    async def state(self, user_id: UUID) -> JobState | None:
-        """What the lease says."""
+    async def progress(self, user_id: UUID) -> JobProgress | None:
+        """What the lease says, and what waits, in one round trip."""
+        waiting, _ = _queue_keys(Queue.FEEDS)
         with translated(QueueUnavailable):
-            value = await self._client.get(_lease_key(user_id))
-        return None if value is None else JobState(value.decode())
+            value, *backlog = await self._progress(keys=[_lease_key(user_id), waiting, _FINISHED_KEY])
+        return None if value is None else JobProgress(JobState(value.decode()), Backlog(*map(int, backlog)))
 
     async def depths(self) -> Mapping[Queue, int]:
         """A message's payload stays until it is acknowledged, in the queue itself or in its queue of delayed ones."""

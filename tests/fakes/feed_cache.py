@@ -28,7 +28,7 @@ class FakeFeedCache:
         if is_stored:
             self.feeds[feed.user_id] = feed
         if self.signals is not None:
-            self.signals.send(feed.user_id)
+            await self.signals.send(feed.user_id)
         return is_stored
 
     async def put_provisional(self, feed: Feed) -> bool:
@@ -40,7 +40,7 @@ class FakeFeedCache:
     async def announce(self, user_id: UUID) -> None:
         self._answer()
         if self.signals is not None:
-            self.signals.send(user_id)
+            await self.signals.send(user_id)
 
     async def is_cold(self, user_id: UUID) -> bool:
         self._answer()

@@ -31,6 +31,7 @@ class FakeFeedSignals:
     """`send` is what a cache does after a put; while `unavailable` is set, signals are lost."""
 
     ears: dict[UUID, set[FakeListening]] = field(default_factory=dict)
+    somebody_listens: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: bool = False
     unavailable: bool = False
 
@@ -38,6 +39,7 @@ class FakeFeedSignals:
     async def listen(self, user_id: UUID) -> AsyncIterator[FakeListening]:
         ear = FakeListening(self)
         self.ears.setdefault(user_id, set()).add(ear)
+        self.somebody_listens.set()
         try:
             yield ear
         finally:
@@ -45,7 +47,7 @@ class FakeFeedSignals:
             if not self.ears[user_id]:
                 del self.ears[user_id]
 
-    def send(self, user_id: UUID) -> None:
+    async def send(self, user_id: UUID) -> None:
         if self.unavailable:
             return
         for ear in self.ears.get(user_id, ()):

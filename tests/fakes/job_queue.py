@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from core.domain.backlog import Backlog
 from core.domain.errors import QueueUnavailable
-from core.domain.job import GenerateMessage, JobState, Queue, Submission
+from core.domain.job import GenerateMessage, JobProgress, JobState, Queue, Submission
 
 
 @dataclass
@@ -21,21 +22,22 @@ class FakeJobQueue:
     leases: dict[UUID, JobState] = field(default_factory=dict)
     workers: dict[Queue, int] = field(default_factory=lambda: dict.fromkeys(Queue, 1))
     run_count: int = 0
+    finished: int = 0
     is_full: bool = False
     unavailable: bool = False
 
     async def submit(self, message: GenerateMessage) -> Submission:
         self._answer()
         if message.user_id in self.leases:
-            return Submission(enqueued=False, workers_alive=self.workers[Queue.FEEDS])
+            return self._submission(enqueued=False)
         if self.is_full:
-            return Submission(enqueued=False, workers_alive=self.workers[Queue.FEEDS], is_refused=True)
+            return self._submission(enqueued=False, is_refused=True)
         self.leases[message.user_id] = JobState.QUEUED
         self.messages.append(message)
         if self.on_submit is not None:
             await self.on_submit(message)
             self.run_count += 1
-        return Submission(enqueued=True, workers_alive=self.workers[Queue.FEEDS])
+        return self._submission(enqueued=True)
 
     async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:
         self._answer()
@@ -48,11 +50,11 @@ class FakeJobQueue:
 
     async def release(self, user_id: UUID) -> None:
         self._answer()
-        self.leases.pop(user_id, None)
+        self.finished += self.leases.pop(user_id, None) is not None
 
-    async def state(self, user_id: UUID) -> JobState | None:
+    async def progress(self, user_id: UUID) -> JobProgress | None:
         self._answer()
-        return self.leases.get(user_id)
+        return JobProgress(self.leases[user_id], self._backlog()) if user_id in self.leases else None
 
     async def depths(self) -> Mapping[Queue, int]:
         self._answer()
@@ -61,6 +63,13 @@ class FakeJobQueue:
     async def workers_alive(self, queue: Queue) -> int:
         self._answer()
         return self.workers[queue]
+
+    def _submission(self, *, enqueued: bool, is_refused: bool = False) -> Submission:
+        return Submission(enqueued, self.workers[Queue.FEEDS], is_refused, self._backlog())
+
+    def _backlog(self) -> Backlog:
+        """All that ever finished did so in this one second."""
+        return Backlog(len(self.messages) - self.run_count, self.finished, busy_seconds=min(self.finished, 1))
 
     def _answer(self) -> None:
         if self.unavailable:

@@ -2,8 +2,8 @@
 
 from sanic.response import HTTPResponse
 
+from core.application.job_report import JobReport
 from core.domain.feed import FeedSource
-from core.domain.job import Ticket
 from web.answers import page_answer, page_or_not_modified, ticket_answer
 from web.context import App, HttpRequest
 from web.prefer import read_preferences
@@ -26,7 +26,7 @@ async def generate(request: HttpRequest) -> HTTPResponse:
     preferences = read_preferences(request.headers.getall("prefer", []))
     patience = preferences.patience(context.settings.patience_seconds)
     answer = await context.use_cases.recommend_posts(asked, patience, request_id_of(request))
-    if isinstance(answer, Ticket):
+    if isinstance(answer, JobReport):
         return ticket_answer(answer, preferences.applied(accepted=True))
     request.ctx.model_version = answer.model_version
     applied = preferences.applied(popular=answer.source is FeedSource.POPULAR)

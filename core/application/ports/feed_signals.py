@@ -19,3 +19,7 @@ class FeedSignals(Protocol):
     def listen(self, user_id: UUID) -> AbstractAsyncContextManager[Listening]:
         """From entering on, no signal for the user is missed while the link holds."""
         ...
+
+    async def send(self, user_id: UUID) -> None:
+        """Let everybody who listens for the user look again, in whatever process; lost while the link is away."""
+        ...

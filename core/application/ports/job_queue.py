@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from core.domain.job import GenerateMessage, JobState, Queue, Submission
+from core.domain.job import GenerateMessage, JobProgress, Queue, Submission
 
 
 class JobQueue(Protocol):
@@ -13,7 +13,7 @@ class JobQueue(Protocol):
     async def submit(self, message: GenerateMessage) -> Submission:
         """Put the message in `feeds` unless the user's job is there already (a lease that expires by itself).
 
-        Refused where too many messages wait in it.
+        Refused where too many messages wait in it. Tells what waits in any case.
         """
         ...
 
@@ -26,11 +26,11 @@ class JobQueue(Protocol):
         ...
 
     async def release(self, user_id: UUID) -> None:
-        """End the user's lease: the next submit is a new job."""
+        """End the user's lease: the next submit is a new job, and this one counts as finished."""
         ...
 
-    async def state(self, user_id: UUID) -> JobState | None:
-        """QUEUED or RUNNING while the user's lease holds, else None."""
+    async def progress(self, user_id: UUID) -> JobProgress | None:
+        """How the user's job stands while its lease holds, else None."""
         ...
 
     async def depths(self) -> Mapping[Queue, int]:

@@ -281,6 +281,30 @@ class TestJobs:
         following = await ask(api, **asked, cursor=done.json()["result"]["next_cursor"])
         assert posts_of(following) == [str(post(4)), str(post(5))]
 
+    async def test_whoever_waits_with_a_ticket_gets_the_result_when_it_is_there(
+        self, api: httpx.AsyncClient, stage: Stage
+    ) -> None:
+        taken = await ask(api)
+        stage.signals.somebody_listens.clear()
+        asking = asyncio.create_task(api.get(taken.headers["location"], headers={"Prefer": "wait=25"}))
+        await stage.signals.somebody_listens.wait()
+        stage.next_feed = feed_of()
+        await stage.work(stage.queue.messages[0])
+
+        done = await asking
+
+        assert (done.json()["state"], done.headers["preference-applied"]) == ("succeeded", "wait=25")
+        assert "retry-after" not in done.headers
+
+    async def test_a_refusal_tells_when_the_queue_will_have_room(self, api: httpx.AsyncClient, stage: Stage) -> None:
+        stage.queue.messages.extend([GenerateMessage(to_uuid("other"), "request-1")] * 30)
+        stage.queue.is_full = True
+
+        answer = await ask(api)
+
+        problem_of(answer, 503, "overloaded")
+        assert answer.headers["retry-after"] == "30"
+
     async def test_a_failed_job_answers_200_and_says_why(self, api: httpx.AsyncClient, stage: Stage) -> None:
         taken = await ask(api)
         await stage.tickets.fail_all_of(to_uuid(USER), "the model is broken")

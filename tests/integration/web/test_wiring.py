@@ -2,9 +2,10 @@
 
 import pytest
 
+from core.application.job_report import JobReport
 from core.domain.errors import ConfigurationError
 from core.domain.feed import FeedSource
-from core.domain.job import FeedRequest, JobState, Patience, Ticket
+from core.domain.job import FeedRequest, JobState, Patience
 from core.domain.page import FeedPage
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
@@ -33,11 +34,11 @@ async def test_a_ticket_is_honoured_by_the_feed_that_comes(settings: Settings) -
 
     async with open_use_cases(settings) as use_cases, open_redis(settings.redis_url) as client:
         taken = await use_cases.recommend_posts(ASKED, Patience(0.0), "request-1")
-        assert isinstance(taken, Ticket)
-        waiting = await use_cases.get_job(taken.id, "request-2")
+        assert isinstance(taken, JobReport)
+        waiting = await use_cases.get_job(taken.ticket.id, "request-2")
         since_noon = SystemClock().now() - NOON
         await RedisFeedCache(client).put(feed_of(valid_for=since_noon + FRESH_FOR))
-        done = await use_cases.get_job(taken.id, "request-3")
+        done = await use_cases.get_job(taken.ticket.id, "request-3")
 
     assert waiting.state is JobState.QUEUED
     assert done.state is JobState.SUCCEEDED

@@ -39,10 +39,11 @@ class Service:
         await self.pool.executemany(_INTERACT, [(user_id, post_id, now) for post_id in post_ids])
 
     async def is_released(self, user_id: UUID) -> bool:
-        return await self.queue.state(user_id) is None
+        return await self.queue.progress(user_id) is None
 
     async def is_running(self, user_id: UUID) -> bool:
-        return await self.queue.state(user_id) is JobState.RUNNING
+        progress = await self.queue.progress(user_id)
+        return progress is not None and progress.state is JobState.RUNNING
 
     async def is_nobody_present(self) -> bool:
         return await self.queue.workers_alive(Queue.FEEDS) == 0

@@ -116,7 +116,7 @@ async def test_a_worker_takes_the_messages_of_its_queue_only(service: Service) -
         await until(lambda: service.archive.get(in_bulk), "the bulk feed is there")
 
     assert await service.archive.get(waiting) is None
-    assert await service.queue.state(waiting) is JobState.QUEUED
+    assert (await service.queue.progress(waiting)).state is JobState.QUEUED
     assert await service.queue.depths() == {Queue.FEEDS: 1, Queue.FEEDS_BULK: 0}
 
 

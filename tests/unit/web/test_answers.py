@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from core.application.get_job import JobReport
+from core.application.job_report import JobReport
 from core.domain.feed import NO_FEED, FeedSource
 from core.domain.job import FeedRequest, JobState, Ticket
 from core.domain.page import FeedPage, page_of
@@ -95,11 +95,11 @@ def test_who_has_another_one_gets_the_page(sent: str) -> None:
 
 
 def test_a_ticket_says_where_and_when_to_look() -> None:
-    answer = ticket_answer(TICKET, applied="wait=1")
+    answer = ticket_answer(JobReport(TICKET, JobState.QUEUED, retry_after_seconds=5), applied="wait=1")
 
     assert answer.status == 202
     assert answer.headers["Location"] == f"/recommendations/jobs/{TICKET.id}"
-    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Retry-After"] == "5"
     assert answer.headers["Preference-Applied"] == "wait=1"
     assert decoded(answer.body) == {
         "ticket": str(TICKET.id),
@@ -129,4 +129,6 @@ def test_a_failed_job_is_no_failed_question() -> None:
 
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING])
 def test_an_unfinished_job_says_when_to_look_again(state: JobState) -> None:
-    assert job_answer(JobReport(TICKET, state)).headers["Retry-After"] == "1"
+    answer = job_answer(JobReport(TICKET, state, retry_after_seconds=3), applied="wait=25")
+
+    assert (answer.headers["Retry-After"], answer.headers["Preference-Applied"]) == ("3", "wait=25")

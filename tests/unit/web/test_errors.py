@@ -16,6 +16,7 @@ from web.readiness import NotReady
         (errors.ArchiveUnavailable("x"), 503, "unavailable"),
         (errors.CacheUnavailable("x"), 503, "unavailable"),
         (errors.QueueUnavailable("x"), 503, "unavailable"),
+        (errors.Overloaded("x", 7), 503, "overloaded"),
         (NotReady("x"), 503, "not-ready"),
         (NoSuchPath("x"), 404, "no-such-path"),
         (MethodNotAllowed("x", "PUT", ["GET"]), 405, "method-not-allowed"),

@@ -1,28 +1,18 @@
 """Signals reach whoever listens, in the fake and through Redis, whatever happens to the link."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from core.infrastructure.redis_client import open_redis
-from core.infrastructure.redis_feed_cache import READY_CHANNEL
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
 from tests.fakes.feed_signals import FakeFeedSignals
 
 AT_ONCE, LONG = 0.05, 10.0
-
-
-@dataclass
-class Wire:
-    """Signals, and the way to send one."""
-
-    signals: Any
-    send: Callable[[UUID], Awaitable[None]]
 
 
 @pytest.fixture
@@ -32,87 +22,68 @@ async def client(redis_url: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture(params=["fake", "redis"])
-async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
-    async with AsyncExitStack() as stack:
-        if request.param == "fake":
-            yield fake_wire()
-        else:
-            client = await stack.enter_async_context(open_redis(request.getfixturevalue("redis_url")))
-            yield await stack.enter_async_context(redis_wire(client))
-
-
-def fake_wire() -> Wire:
-    signals = FakeFeedSignals()
-
-    async def send(user_id: UUID) -> None:
-        signals.send(user_id)
-
-    return Wire(signals, send)
-
-
-@asynccontextmanager
-async def redis_wire(client: Any) -> AsyncIterator[Wire]:
-    async def send(user_id: UUID) -> None:
-        await client.publish(READY_CHANNEL, str(user_id))
-
-    async with RedisFeedSignals(client) as signals:
-        yield Wire(signals, send)
+async def signals(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Any]:
+    if request.param == "fake":
+        yield FakeFeedSignals()
+        return
+    async with open_redis(redis_url) as client, RedisFeedSignals(client) as opened:
+        yield opened
 
 
 async def cut_the_link(client: Any) -> None:
     assert await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub") >= 1
 
 
-async def test_a_listener_hears_its_user(wire: Wire) -> None:
+async def test_a_listener_hears_its_user(signals: Any) -> None:
     user_id = uuid4()
-    async with wire.signals.listen(user_id) as listening:
-        await wire.send(user_id)
+    async with signals.listen(user_id) as listening:
+        await signals.send(user_id)
 
         assert await listening.heard(LONG)
 
 
-async def test_a_listener_does_not_hear_other_users(wire: Wire) -> None:
-    async with wire.signals.listen(uuid4()) as listening:
-        await wire.send(uuid4())
+async def test_a_listener_does_not_hear_other_users(signals: Any) -> None:
+    async with signals.listen(uuid4()) as listening:
+        await signals.send(uuid4())
 
         assert not await listening.heard(AT_ONCE)
 
 
-async def test_all_who_listen_for_a_user_hear_one_signal(wire: Wire) -> None:
+async def test_all_who_listen_for_a_user_hear_one_signal(signals: Any) -> None:
     user_id = uuid4()
     async with AsyncExitStack() as stack:
-        ears = [await stack.enter_async_context(wire.signals.listen(user_id)) for _ in range(5)]
-        await wire.send(user_id)
+        ears = [await stack.enter_async_context(signals.listen(user_id)) for _ in range(5)]
+        await signals.send(user_id)
 
         assert await asyncio.gather(*(ear.heard(LONG) for ear in ears)) == [True] * 5
 
 
-async def test_one_signal_is_heard_once(wire: Wire) -> None:
+async def test_one_signal_is_heard_once(signals: Any) -> None:
     user_id = uuid4()
-    async with wire.signals.listen(user_id) as listening:
-        await wire.send(user_id)
+    async with signals.listen(user_id) as listening:
+        await signals.send(user_id)
 
         first, second = await listening.heard(LONG), await listening.heard(AT_ONCE)
 
     assert (first, second) == (True, False)
 
 
-async def test_waiting_no_time_at_all_hears_nothing(wire: Wire) -> None:
-    async with wire.signals.listen(uuid4()) as listening:
+async def test_waiting_no_time_at_all_hears_nothing(signals: Any) -> None:
+    async with signals.listen(uuid4()) as listening:
         assert not await listening.heard(0)
         assert not await listening.heard(-1)
 
 
-async def test_when_the_process_stops_nobody_waits_any_longer(wire: Wire) -> None:
-    async with wire.signals.listen(uuid4()) as listening, asyncio.timeout(LONG):
+async def test_when_the_process_stops_nobody_waits_any_longer(signals: Any) -> None:
+    async with signals.listen(uuid4()) as listening, asyncio.timeout(LONG):
         waiting = asyncio.create_task(listening.heard(10 * LONG))
         await asyncio.sleep(0)
 
-        wire.signals.wake_all()
+        signals.wake_all()
 
         assert not await waiting
         assert not await listening.heard(10 * LONG)
-        async with wire.signals.listen(uuid4()) as late:
+        async with signals.listen(uuid4()) as late:
             assert not await late.heard(10 * LONG)
 
 
@@ -137,11 +108,11 @@ async def test_nothing_is_kept_of_those_who_have_left(client: Any) -> None:
 
 
 async def test_a_dropped_link_is_replaced_and_everybody_looks_again(client: Any) -> None:
-    async with redis_wire(client) as wire, wire.signals.listen(user_id := uuid4()) as listening:
+    async with RedisFeedSignals(client) as signals, signals.listen(user_id := uuid4()) as listening:
         await cut_the_link(client)
 
         assert await listening.heard(LONG)
-        await wire.send(user_id)
+        await signals.send(user_id)
         assert await listening.heard(LONG)
 
 
@@ -153,6 +124,15 @@ async def test_a_process_starts_while_redis_is_away() -> None:
         signals.listen(uuid4()) as listening,
     ):
         assert not await listening.heard(AT_ONCE)
+        await signals.send(uuid4())
+
+
+async def test_what_another_process_sends_is_heard(client: Any) -> None:
+    only_to_send = RedisFeedSignals(client)
+    async with RedisFeedSignals(client) as signals, signals.listen(user_id := uuid4()) as listening:
+        await only_to_send.send(user_id)
+
+        assert await listening.heard(LONG)
 
 
 async def test_one_connection_serves_a_process_however_many_listen(client: Any) -> None:

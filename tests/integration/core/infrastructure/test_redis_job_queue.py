@@ -12,10 +12,17 @@ import pytest
 from dramatiq.brokers.redis import RedisBroker
 
 from core.application.ports.job_queue import JobQueue
+from core.domain.backlog import Backlog
 from core.domain.errors import QueueUnavailable
 from core.domain.job import GenerateMessage, JobState, Queue
 from core.infrastructure.redis_client import open_redis
-from core.infrastructure.redis_job_queue import ACTOR_NAMES, LEASE_SECONDS, MESSAGES_A_ROUND_TRIP, RedisJobQueue
+from core.infrastructure.redis_job_queue import (
+    ACTOR_NAMES,
+    LEASE_SECONDS,
+    MESSAGES_A_ROUND_TRIP,
+    SPEED_SECONDS,
+    RedisJobQueue,
+)
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from tests.fakes.job_queue import FakeJobQueue
 
@@ -53,7 +60,7 @@ async def test_the_first_message_of_a_user_is_enqueued_and_the_job_is_queued(que
     submission = await queue.submit(message)
 
     assert submission.enqueued
-    assert await queue.state(message.user_id) is JobState.QUEUED
+    assert (await queue.progress(message.user_id)).state is JobState.QUEUED
     assert await queue.depths() == {Queue.FEEDS: 1, Queue.FEEDS_BULK: 0}
 
 
@@ -90,7 +97,7 @@ async def test_a_job_that_a_worker_has_begun_is_running(queue: JobQueue) -> None
 
     await queue.mark_running(message.user_id)
 
-    assert await queue.state(message.user_id) is JobState.RUNNING
+    assert (await queue.progress(message.user_id)).state is JobState.RUNNING
     assert not (await queue.submit(message)).enqueued
 
 
@@ -99,7 +106,7 @@ async def test_a_job_without_a_lease_leaves_none_when_it_runs(queue: JobQueue) -
 
     await queue.mark_running(user_id)
 
-    assert await queue.state(user_id) is None
+    assert await queue.progress(user_id) is None
 
 
 async def test_after_the_release_the_next_message_is_a_new_job(queue: JobQueue) -> None:
@@ -108,14 +115,37 @@ async def test_after_the_release_the_next_message_is_a_new_job(queue: JobQueue) 
 
     await queue.release(message.user_id)
 
-    assert await queue.state(message.user_id) is None
+    assert await queue.progress(message.user_id) is None
     assert (await queue.submit(message)).enqueued
 
 
 async def test_releasing_what_nobody_holds_does_no_harm(queue: JobQueue) -> None:
     await queue.release(uuid4())
 
-    assert await queue.state(uuid4()) is None
+    assert await queue.progress(uuid4()) is None
+
+
+async def test_whoever_asks_learns_what_waits_and_how_fast_jobs_end(queue: JobQueue) -> None:
+    first, second, third = message_for(), message_for(), message_for()
+
+    at_first = (await queue.submit(first)).backlog
+    await queue.submit(second)
+    await queue.release(second.user_id)
+    at_last = (await queue.submit(third)).backlog
+
+    assert at_first == Backlog(waiting=1)
+    assert at_last == Backlog(waiting=3, finished=1, busy_seconds=1)
+    assert (await queue.progress(third.user_id)).backlog == at_last
+
+
+async def test_a_job_counts_as_finished_once_and_one_for_whom_nobody_waits_does_not(queue: JobQueue) -> None:
+    message = message_for()
+    await queue.submit(message)
+
+    for user_id in (message.user_id, message.user_id, uuid4()):
+        await queue.release(user_id)
+
+    assert (await queue.submit(message)).backlog.finished == 1
 
 
 @pytest.mark.parametrize("count", [0, 1, MESSAGES_A_ROUND_TRIP, 2 * MESSAGES_A_ROUND_TRIP + 1])
@@ -125,7 +155,7 @@ async def test_bulk_messages_are_all_enqueued_without_leases(queue: JobQueue, co
     await queue.submit_bulk(messages)
 
     assert await queue.depths() == {Queue.FEEDS: 0, Queue.FEEDS_BULK: count}
-    assert not messages or await queue.state(messages[0].user_id) is None
+    assert not messages or await queue.progress(messages[0].user_id) is None
 
 
 @pytest.mark.parametrize("kind", ["fake", "redis"])
@@ -136,11 +166,11 @@ async def test_bulk_messages_are_all_enqueued_without_leases(queue: JobQueue, co
         lambda queue: queue.submit_bulk([message_for()]),
         lambda queue: queue.mark_running(uuid4()),
         lambda queue: queue.release(uuid4()),
-        lambda queue: queue.state(uuid4()),
+        lambda queue: queue.progress(uuid4()),
         lambda queue: queue.depths(),
         lambda queue: queue.workers_alive(Queue.FEEDS),
     ],
-    ids=["submit", "submit_bulk", "mark_running", "release", "state", "depths", "workers_alive"],
+    ids=["submit", "submit_bulk", "mark_running", "release", "progress", "depths", "workers_alive"],
 )
 async def test_without_its_server_every_call_says_so(kind: str, call: Callable[[JobQueue], Any]) -> None:
     async with absent_queue(kind) as queue:
@@ -159,6 +189,22 @@ async def test_a_submission_tells_how_many_workers_live(client: Any) -> None:
 
     assert (before.workers_alive, after.workers_alive) == (0, 2)
     assert await queue.workers_alive(Queue.FEEDS_BULK) == 1
+
+
+async def test_jobs_that_ended_long_ago_do_not_count_and_are_forgotten(client: Any) -> None:
+    queue, message = RedisJobQueue(client), message_for()
+    now, _ = await client.time()
+    await client.hset("jobs-finished", mapping={str(now - SPEED_SECONDS): 70, str(now - 2): 30})
+    await queue.submit(message)
+
+    before = (await queue.progress(message.user_id)).backlog
+    await queue.release(message.user_id)
+    after = (await queue.submit(message)).backlog
+
+    assert (before.finished, before.busy_seconds) == (30, 1)
+    assert (after.finished, after.busy_seconds) == (31, 2)
+    assert await client.hlen("jobs-finished") == 2
+    assert 0 < await client.ttl("jobs-finished") <= SPEED_SECONDS
 
 
 async def test_a_lease_ends_by_itself_however_the_job_goes(client: Any) -> None:
@@ -245,5 +291,6 @@ async def test_beyond_the_backlog_a_new_job_is_refused_and_one_that_is_there_is_
 
     assert (refused.enqueued, refused.is_refused) == (False, True)
     assert (joined.enqueued, joined.is_refused) == (False, False)
+    assert refused.backlog.waiting == joined.backlog.waiting == 2
     assert (await queue.depths())[Queue.FEEDS] == 2
-    assert await queue.state(UUID(int=3)) is None
+    assert await queue.progress(UUID(int=3)) is None

@@ -10,6 +10,7 @@ from core.domain.errors import ArchiveUnavailable
 from core.domain.feed import NO_FEED
 from core.domain.job import FeedRequest, GenerateMessage, Ticket
 from tests.fakes.clock import FakeClock
+from tests.fakes.feed_signals import FakeFeedSignals
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.ticket_store import FakeTicketStore
 
@@ -28,7 +29,7 @@ async def test_the_users_tickets_say_why_and_nobody_elses_do() -> None:
     await tickets.add(own)
     await tickets.add(foreign)
 
-    await FailJob(tickets, FakeJobQueue())(USER, "it broke")
+    await FailJob(tickets, FakeJobQueue(), FakeFeedSignals())(USER, "it broke")
 
     assert tickets.tickets[own.id].failure == "it broke"
     assert tickets.tickets[foreign.id].failure is None
@@ -38,7 +39,7 @@ async def test_the_next_request_begins_anew() -> None:
     queue = FakeJobQueue()
     await queue.submit(GenerateMessage(USER, "first"))
 
-    await FailJob(FakeTicketStore(), queue)(USER, "it broke")
+    await FailJob(FakeTicketStore(), queue, FakeFeedSignals())(USER, "it broke")
 
     assert (await queue.submit(GenerateMessage(USER, "second"))).enqueued
 
@@ -48,9 +49,9 @@ async def test_the_next_request_begins_anew_even_if_no_ticket_could_be_written()
     await queue.submit(GenerateMessage(USER, "first"))
 
     with pytest.raises(ArchiveUnavailable):
-        await FailJob(FakeTicketStore(unavailable=True), queue)(USER, "it broke")
+        await FailJob(FakeTicketStore(unavailable=True), queue, FakeFeedSignals())(USER, "it broke")
 
-    assert await queue.state(USER) is None
+    assert await queue.progress(USER) is None
 
 
 async def test_the_tickets_are_written_while_the_queue_is_away() -> None:
@@ -58,6 +59,6 @@ async def test_the_tickets_are_written_while_the_queue_is_away() -> None:
     ticket = ticket_of(USER)
     await tickets.add(ticket)
 
-    await FailJob(tickets, FakeJobQueue(unavailable=True))(USER, "it broke")
+    await FailJob(tickets, FakeJobQueue(unavailable=True), FakeFeedSignals())(USER, "it broke")
 
     assert tickets.tickets[ticket.id].failure == "it broke"

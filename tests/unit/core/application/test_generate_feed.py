@@ -141,7 +141,7 @@ async def test_for_a_user_without_history_nothing_is_stored(around: Surroundings
 
     assert feed is None
     assert around.archive.feeds == around.cache.feeds == {}
-    assert await around.queue.state(STRANGER) is None
+    assert await around.queue.progress(STRANGER) is None
 
 
 async def test_whoever_waits_hears_of_the_feed(around: Surroundings) -> None:
@@ -156,7 +156,7 @@ async def test_a_done_job_leaves_no_lease(around: Surroundings) -> None:
 
     await around.generate()
 
-    assert await around.queue.state(USER) is None
+    assert await around.queue.progress(USER) is None
 
 
 async def test_a_feed_that_cannot_be_archived_is_not_shown_and_its_job_goes_on(around: Surroundings) -> None:
@@ -167,7 +167,7 @@ async def test_a_feed_that_cannot_be_archived_is_not_shown_and_its_job_goes_on(a
         await around.generate()
 
     assert around.cache.feeds == {}
-    assert await around.queue.state(USER) is JobState.RUNNING
+    assert (await around.queue.progress(USER)).state is JobState.RUNNING
 
 
 @pytest.mark.parametrize("part", ["history", "archive"])

@@ -1,9 +1,13 @@
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from core.application.fail_job import FailJob
+from core.application.job_report import JobReport
+from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy
 from core.domain.errors import ArchiveUnavailable, NotFound
 from core.domain.feed import NO_FEED, FeedOrder, FeedSource
@@ -196,10 +200,126 @@ async def test_while_postgres_is_away_nobody_knows_the_ticket() -> None:
 async def test_a_ticket_taken_while_waiting_is_honoured_by_the_same_job() -> None:
     stage = Stage()
     taken = await stage.recommend_posts(ASKED, Patience(0.0), "request-1")
-    assert isinstance(taken, Ticket)
+    assert isinstance(taken, JobReport)
     stage.next_feed = feed_of()
     await stage.work(stage.queue.messages[0])
 
-    report = await stage.get_job(taken.id, "request-2")
+    report = await stage.get_job(taken.ticket.id, "request-2")
 
     assert report.state is JobState.SUCCEEDED
+
+
+def waits(stage: Stage, ticket: Ticket) -> "asyncio.Task[JobReport]":
+    return asyncio.create_task(stage.get_job(ticket.id, "request-2", wait_seconds=30.0))
+
+
+async def test_the_feed_that_comes_while_the_holder_waits_ends_the_waiting() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    asking = waits(stage, ticket)
+    await stage.signals.somebody_listens.wait()
+
+    stage.next_feed = feed_of()
+    await stage.work(GenerateMessage(ANNA, "request-1"))
+
+    assert (await asking).state is JobState.SUCCEEDED
+    assert stage.signals.ears == {}
+
+
+async def test_the_failure_that_comes_while_the_holder_waits_ends_the_waiting() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    asking = waits(stage, ticket)
+    await stage.signals.somebody_listens.wait()
+
+    await FailJob(stage.tickets, stage.queue, stage.signals)(ANNA, "the model is broken")
+
+    assert (await asking).failure == "the model is broken"
+
+
+async def test_a_signal_about_a_feed_that_does_not_honour_the_ticket_does_not_end_the_waiting() -> None:
+    ticket = ticket_of(newer_than=FeedOrder(1, 3))
+    stage = await stage_with(ticket)
+    asking = waits(stage, ticket)
+    await stage.signals.somebody_listens.wait()
+
+    await stage.cache.put(feed_of(generation=3))
+    done, _ = await asyncio.wait([asking], timeout=0.02)
+    await stage.cache.put(feed_of(generation=4))
+
+    assert not done
+    assert (await asking).state is JobState.SUCCEEDED
+
+
+async def test_whoever_waits_learns_that_the_job_runs_when_the_time_is_over() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    await stage.queue.submit(GenerateMessage(ANNA, "request-1"))
+    await stage.queue.mark_running(ANNA)
+
+    report = await stage.get_job(ticket.id, "request-2", wait_seconds=0.01)
+
+    assert report.state is JobState.RUNNING
+    assert stage.signals.ears == {}
+
+
+@pytest.mark.parametrize("ended", [ticket_of(failure="it broke"), replace(ticket_of(), expires_at=NOON)])
+async def test_nobody_waits_for_a_job_that_is_over(ended: Ticket) -> None:
+    stage = await stage_with(ended)
+
+    async with asyncio.timeout(5):
+        report = await stage.get_job(ended.id, "request-2", wait_seconds=1000.0)
+
+    assert report.state in {JobState.FAILED, JobState.EXPIRED}
+
+
+async def test_without_a_seat_to_wait_on_the_answer_comes_at_once() -> None:
+    ticket = ticket_of()
+    stage = Stage(waiting_room=WaitingRoom(0))
+    await stage.tickets.add(ticket)
+
+    async with asyncio.timeout(5):
+        report = await stage.get_job(ticket.id, "request-2", wait_seconds=1000.0)
+
+    assert report.state is JobState.QUEUED
+
+
+async def test_when_the_process_drains_the_holder_is_let_go() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    asking = waits(stage, ticket)
+    await stage.signals.somebody_listens.wait()
+
+    stage.signals.wake_all()
+
+    async with asyncio.timeout(5):
+        assert (await asking).state is JobState.QUEUED
+
+
+async def test_a_holder_who_goes_away_leaves_no_ear_and_no_seat() -> None:
+    ticket = ticket_of()
+    stage = Stage(waiting_room=WaitingRoom(1))
+    await stage.tickets.add(ticket)
+    asking = waits(stage, ticket)
+    await stage.signals.somebody_listens.wait()
+
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert stage.signals.ears == {}
+    with stage.waiting_room.seat() as has_seat:
+        assert has_seat
+
+
+async def test_a_queued_job_is_worth_a_look_when_what_waits_is_done_and_a_running_one_soon() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    stage.queue.messages.extend([GenerateMessage(UUID(int=number), "request-1") for number in range(20)])
+
+    begun_again = await stage.get_job(ticket.id, "request-2")
+    queued = await stage.get_job(ticket.id, "request-2")
+    await stage.queue.mark_running(ANNA)
+    running = await stage.get_job(ticket.id, "request-2")
+
+    assert [report.retry_after_seconds for report in (begun_again, queued, running)] == [21, 21, 1]

@@ -3,12 +3,13 @@ from dataclasses import replace
 
 import pytest
 
+from core.application.job_report import JobReport
 from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy
 from core.domain.errors import CursorExpired, Overloaded
 from core.domain.feed import NO_FEED, Feed, FeedOrder, FeedSource
 from core.domain.ids import to_uuid
-from core.domain.job import FeedRequest, GenerateMessage, PagePosition, Patience, Ticket
+from core.domain.job import FeedRequest, GenerateMessage, JobState, PagePosition, Patience, Ticket
 from core.domain.page import FeedPage
 from tests.builders import NOON, USER, Stage, feed_of, popular_feed_of, post, provisional_feed_of, stale_feed_of
 
@@ -19,7 +20,7 @@ LONG = Patience(30.0)
 MESSAGE = GenerateMessage(ANNA, "request-1")
 
 
-async def ask(stage: Stage, patience: Patience = NO_TIME, request: FeedRequest = ASKED) -> FeedPage | Ticket:
+async def ask(stage: Stage, patience: Patience = NO_TIME, request: FeedRequest = ASKED) -> FeedPage | JobReport:
     return await stage.recommend_posts(request, patience, "request-1")
 
 
@@ -31,8 +32,9 @@ async def page_from(stage: Stage, patience: Patience = NO_TIME, request: FeedReq
 
 async def ticket_from(stage: Stage, patience: Patience = NO_TIME) -> Ticket:
     answer = await ask(stage, patience)
-    assert isinstance(answer, Ticket)
-    return answer
+    assert isinstance(answer, JobReport)
+    assert answer.state is JobState.QUEUED
+    return answer.ticket
 
 
 def enqueued_at(stage: Stage) -> asyncio.Event:
@@ -136,6 +138,16 @@ class ArrivesOnSecondLook:
     async def get(self, user_id: object) -> Feed | None:
         self.looks += 1
         return self.feed if self.looks >= self.at_look else None
+
+
+async def test_an_expired_feed_is_generated_anew_by_the_request_that_meets_it() -> None:
+    stage = Stage(next_feed=feed_of(posts=(4, 5, 6), generation=2))
+    await stage.archive.put(stale_feed_of(posts=(1, 2, 3), generation=1))
+
+    page = await page_from(stage, LONG)
+
+    assert (posts_of(page), page.source) == ([4, 5], FeedSource.GENERATED)
+    assert stage.queue.messages == [MESSAGE]
 
 
 async def test_out_of_patience_a_stale_feed_is_served() -> None:
@@ -547,6 +559,20 @@ async def test_while_too_many_jobs_wait_a_missing_feed_is_refused_and_nothing_is
         await page_from(stage, LONG)
 
     assert stage.queue.messages == []
+
+
+async def test_a_ticket_and_a_refusal_tell_when_it_is_worth_coming_back() -> None:
+    stage = Stage()
+    stage.queue.messages.extend([MESSAGE] * 20)
+
+    taken = await ask(stage)
+    stage.queue.leases.clear()
+    stage.queue.is_full = True
+    with pytest.raises(Overloaded) as raised:
+        await ask(stage)
+
+    assert isinstance(taken, JobReport)
+    assert (taken.retry_after_seconds, raised.value.retry_after_seconds) == (21, 21)
 
 
 async def test_while_too_many_jobs_wait_stale_feeds_and_popular_posts_are_served_on() -> None:

@@ -14,7 +14,7 @@ from core.domain.job import PagePosition
 # 18 bytes and a tag of 6 make 32 characters without padding: no two texts mean the same.
 _LAYOUT = struct.Struct(">QQH")
 _TAG_BYTES = 6
-_SHAPE = re.compile(r"[A-Za-z0-9_-]{32}")
+SHAPE = r"[A-Za-z0-9_-]{32}"
 # The same in every process, and no secret: a cursor gives nothing that its user may not ask for anyway.
 _KEY = b"threads-ml cursor v1"
 
@@ -27,7 +27,7 @@ def write_cursor(position: PagePosition, user_id: UUID) -> str:
 
 def read_cursor(text: str, user_id: UUID) -> PagePosition:
     """Raises InvalidInput, naming /cursor, for anything but a cursor that was given to this very user."""
-    if _SHAPE.fullmatch(text) is not None:
+    if re.fullmatch(SHAPE, text) is not None:
         sent = urlsafe_b64decode(text)
         packed, tag = sent[: _LAYOUT.size], sent[_LAYOUT.size :]
         if hmac.compare_digest(tag, _tag(packed, user_id)):

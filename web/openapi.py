@@ -1,42 +1,19 @@
-"""The API's description, OpenAPI 3.1: schemas from the structs that check and write, the rest by hand."""
+"""The API's description, OpenAPI 3.1: what is served at each path."""
 
 from typing import Any
 
-import msgspec
-
-from core.domain.feed import FeedSource
-from web.answers import JobBody, PageBody
-from web.errors import FAULT, GENERATION_FAILED, KINDS, MEDIA_TYPE, Problem, ProblemKind
-from web.prefer import LONGEST_WAIT_SECONDS
-from web.requests import MAX_BODY_BYTES, CursorText, GenerateBody, Limit, UserId
+from web.openapi_components import ANYWHERE, answer, components, ref
+from web.openapi_examples import PAGES, REQUEST, TICKETS, jobs
+from web.requests import MAX_BODY_BYTES
 
 Json = dict[str, Any]
 
-_DEMO_USER = "027baf23-101f-48d2-b7d1-4a23e6cf8e4a"
-_DEMO_TICKET = "6f0c2f6e-7d5b-4d3c-9c55-0f3ad7a1c1de"
-_REQUEST_EXAMPLE = {"user_id": _DEMO_USER, "limit": 50, "exclude_post_ids": ["post-id-1", "post-id-2"]}
-_PAGE_EXAMPLE = {
-    "user_id": _DEMO_USER,
-    "recommendations": [
-        {"post_id": "0c0e6a4e-54a4-4d0f-8f3c-0f9a1c0a7a11", "score": 1.0, "reason": "collaborative_filtering"},
-        {"post_id": "9a41d2f0-2a6e-4a39-9d0c-6f1f3b7f7c52", "score": 0.85, "reason": "collaborative_filtering"},
-    ],
-    "count": 2,
-    "model_version": "collaborative_filtering_v1",
-    "next_cursor": "AAAAAAAAAAEAAAAAAAAAKgACx3h4b1Qp",
-}
-_JOB_EXAMPLE = {
-    "ticket": _DEMO_TICKET,
-    "state": "queued",
-    "location": f"/recommendations/jobs/{_DEMO_TICKET}",
-    "expires_at": "2026-11-23T13:00:00Z",
-}
+_PAGE_HEADERS = ("ETag", "Cache-Control", "Feed-Source")
 
 
 def openapi_document(title: str = "threads-ml-service", version: str = "0.1.0", default_limit: int = 50) -> Json:
     """The whole description; `default_limit` is what a request without `limit` gets."""
-    schemas = _schemas()
-    schemas["GenerateBody"]["properties"]["limit"]["default"] = default_limit
+    parts = components(default_limit)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -45,29 +22,21 @@ def openapi_document(title: str = "threads-ml-service", version: str = "0.1.0", 
             "description": "Which posts next? Recommendations for the users of an app with a feed.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": _paths(default_limit),
-        "components": {
-            "schemas": schemas,
-            "headers": _headers(),
-            "parameters": _parameters(default_limit),
-            "responses": _problems(),
+        "servers": [{"url": "/", "description": "where this description is"}],
+        "tags": [
+            {"name": "recommendations", "description": "Lists of posts, and the jobs that make them"},
+            {"name": "operation", "description": "How the process stands, and this description"},
+        ],
+        "paths": {
+            path: _with_head(operations, parts["responses"]) for path, operations in _paths(default_limit).items()
         },
+        "components": parts,
     }
-
-
-def _schemas() -> dict[str, Json]:
-    _, schemas = msgspec.json.schema_components(
-        [GenerateBody, PageBody, JobBody, Problem], ref_template="#/components/schemas/{name}"
-    )
-    described: dict[str, Json] = msgspec.to_builtins(schemas)
-    kinds = {kind.type for kind in (*KINDS.values(), FAULT, GENERATION_FAILED)}
-    described["Problem"]["properties"]["type"]["examples"] = sorted(kinds)
-    return described
 
 
 def _paths(default_limit: int) -> dict[str, Json]:
     return {
-        "/recommendations/generate": {"post": _generate(default_limit)},
+        "/recommendations/generate": {"post": _generate(default_limit), "get": _show_feed_of_generate()},
         "/recommendations/{user_id}": {"get": _show_feed()},
         "/recommendations/jobs/{ticket}": {"get": _show_job()},
         "/health": {"get": _show_health()},
@@ -77,8 +46,23 @@ def _paths(default_limit: int) -> dict[str, Json]:
     }
 
 
+def _with_head(operations: Json, problems: Json) -> Json:
+    """HEAD answers like GET, without the body."""
+    get = operations["get"]
+    responses = {
+        status: _without_body(problems[f"Problem{status}"] if "$ref" in response else response)
+        for status, response in get["responses"].items()
+    }
+    name = get["operationId"].removeprefix("get")
+    head = get | {"operationId": f"head{name}", "summary": f"{get['summary']}: headers only", "responses": responses}
+    return operations | {"head": head}
+
+
+def _without_body(response: Json) -> Json:
+    return {name: part for name, part in response.items() if name not in {"content", "links"}}
+
+
 def _generate(default_limit: int) -> Json:
-    body = _json_content("GenerateBody", _REQUEST_EXAMPLE)
     return {
         "operationId": "generateRecommendations",
         "tags": ["recommendations"],
@@ -89,21 +73,22 @@ def _generate(default_limit: int) -> Json:
             "While Postgres is away a missing feed is made of what the model knows (`provisional`), else popular. "
             f"Without `limit` a page holds {default_limit} posts; a body has at most {MAX_BODY_BYTES} bytes."
         ),
-        "parameters": [_ref("parameters", "Prefer"), _ref("parameters", "RequestId")],
-        "requestBody": {"required": True, "content": body},
+        "parameters": [ref("parameters", "Prefer"), ref("parameters", "RequestId")],
+        "requestBody": {"required": True, "content": _json_content("GenerateBody", {"demo": {"value": REQUEST}})},
         "responses": {
-            "200": _answer(
+            "200": answer(
                 "A page of recommendations, best first",
-                _json_content("PageBody", _PAGE_EXAMPLE),
-                ("ETag", "Cache-Control", "Feed-Source", "Preference-Applied"),
+                _json_content("PageBody", PAGES),
+                (*_PAGE_HEADERS, "Preference-Applied?"),
+                links={"nextPage": _link_to_next_page("/"), "storedFeed": _link_to_feed("$response.body#/user_id")},
             ),
-            "202": _answer(
+            "202": answer(
                 "Not in time: come back to `Location`",
-                _json_content("JobBody", _JOB_EXAMPLE),
-                ("Location", "Retry-After", "Cache-Control", "Preference-Applied"),
-                links=_link_to_job(),
+                _json_content("JobBody", TICKETS),
+                ("Location", "Retry-After", "Cache-Control", "Preference-Applied?"),
+                links={"job": _link_to_job("$response.body#/ticket")},
             ),
-            **_problem_refs(400, 410, 413, 415, 500, 503),
+            **_problem_refs(410, 415),
         },
     }
 
@@ -114,22 +99,42 @@ def _show_feed() -> Json:
         "tags": ["recommendations"],
         "summary": "A user's stored feed",
         "description": "As it is stored, stale and provisional ones marked. Never generates one.",
-        "parameters": [
-            _ref("parameters", "UserId"),
-            _ref("parameters", "Limit"),
-            _ref("parameters", "Cursor"),
-            _ref("parameters", "IfNoneMatch"),
-            _ref("parameters", "RequestId"),
-        ],
-        "responses": {
-            "200": _answer(
-                "A page of the stored feed, best first",
-                _json_content("PageBody", _PAGE_EXAMPLE),
-                ("ETag", "Cache-Control", "Feed-Source"),
-            ),
-            "304": _answer("The caller has this feed already", {}, ("ETag", "Cache-Control", "Feed-Source")),
-            **_problem_refs(400, 404, 410, 500, 503),
-        },
+        "parameters": [ref("parameters", "UserId"), *_of_a_stored_page()],
+        "responses": _stored_page(_link_to_feed("$request.path.user_id", cursor="$response.body#/next_cursor")),
+    }
+
+
+def _show_feed_of_generate() -> Json:
+    """Such a user may exist, and is not to be hidden by the other method of the path."""
+    return {
+        "operationId": "getRecommendationsOfGenerate",
+        "tags": ["recommendations"],
+        "summary": "The stored feed of a user who is called generate",
+        "description": "The same as for any other user.",
+        "parameters": _of_a_stored_page(),
+        "responses": _stored_page(
+            {
+                "operationId": "getRecommendationsOfGenerate",
+                "parameters": {"query.cursor": "$response.body#/next_cursor"},
+            }
+        ),
+    }
+
+
+def _of_a_stored_page() -> list[Json]:
+    return [ref("parameters", name) for name in ("Limit", "Cursor", "IfNoneMatch", "RequestId")]
+
+
+def _stored_page(next_page: Json) -> Json:
+    return {
+        "200": answer(
+            "A page of the stored feed, best first",
+            _json_content("PageBody", PAGES),
+            _PAGE_HEADERS,
+            links={"nextPage": next_page},
+        ),
+        "304": answer("The caller has this feed already", {}, _PAGE_HEADERS),
+        **_problem_refs(404, 410),
     }
 
 
@@ -140,39 +145,40 @@ def _show_job() -> Json:
         "summary": "How the job behind a ticket stands",
         "description": (
             "`result` is exactly what the POST would have answered, with that request's limit and exclusions. A failed "
-            "job answers 200 too, with a `problem`."
+            "job answers 200 too, with a `problem`. `Retry-After` is there while the job is queued or running."
         ),
-        "parameters": [_ref("parameters", "Ticket"), _ref("parameters", "RequestId")],
+        "parameters": [ref("parameters", "Ticket"), ref("parameters", "PreferWait"), ref("parameters", "RequestId")],
         "responses": {
-            "200": _answer(
+            "200": answer(
                 "The job, in whatever state",
-                _json_content("JobBody", _JOB_EXAMPLE | {"state": "succeeded", "result": _PAGE_EXAMPLE}),
-                ("Retry-After", "Cache-Control"),
+                _json_content("JobBody", jobs()),
+                ("Retry-After?", "Cache-Control", "Preference-Applied?"),
+                links={"again": _link_to_job("$request.path.ticket"), "nextPage": _link_to_next_page("/result/")},
             ),
-            **_problem_refs(404, 500, 503),
+            **_problem_refs(404),
         },
     }
 
 
 def _show_health() -> Json:
     properties = {"status": {"const": "healthy"}, "service": {"type": "string"}}
-    content = _inline_content(properties, {"status": "healthy", "service": "threads-ml-service"})
+    content = _inline_content("Health", properties, {"status": "healthy", "service": "threads-ml-service"})
     return {
         "operationId": "getHealth",
         "tags": ["operation"],
         "summary": "Whether the process lives",
-        "responses": {"200": _answer("It does", content), **_problem_refs(500)},
+        "responses": {"200": answer("It does", content), **_problem_refs()},
     }
 
 
 def _show_readiness() -> Json:
     properties = {"status": {"const": "ready"}, "degraded": {"type": "array", "items": {"type": "string"}}}
-    content = _inline_content(properties, {"status": "ready", "degraded": ["workers: none alive"]})
+    content = _inline_content("Readiness", properties, {"status": "ready", "degraded": ["workers: none alive"]})
     return {
         "operationId": "getReadiness",
         "tags": ["operation"],
         "summary": "Whether the process wants requests, and what it does without",
-        "responses": {"200": _answer("It does", content, ("Cache-Control",)), **_problem_refs(500, 503)},
+        "responses": {"200": answer("It does", content, ("Cache-Control",)), **_problem_refs()},
     }
 
 
@@ -182,7 +188,7 @@ def _show_openapi() -> Json:
         "operationId": "getDescription",
         "tags": ["operation"],
         "summary": "This description",
-        "responses": {"200": _answer("OpenAPI 3.1", content, ("Cache-Control",)), **_problem_refs(500)},
+        "responses": {"200": answer("OpenAPI 3.1", content, ("Cache-Control",)), **_problem_refs()},
     }
 
 
@@ -192,104 +198,35 @@ def _show_docs() -> Json:
         "operationId": "getDocumentation",
         "tags": ["operation"],
         "summary": "This description as a page that loads nothing from outside",
-        "responses": {"200": _answer("A page", content, ("Cache-Control",)), **_problem_refs(500)},
+        "responses": {"200": answer("A page", content, ("Cache-Control",)), **_problem_refs()},
     }
-
-
-def _parameters(default_limit: int) -> dict[str, Json]:
-    query: Json = {"in": "query", "required": False}
-    header: Json = {"in": "header", "required": False, "schema": {"type": "string"}}
-    return {
-        "UserId": {"name": "user_id", "in": "path", "required": True, "schema": msgspec.json.schema(UserId)},
-        "Ticket": {
-            "name": "ticket",
-            "in": "path",
-            "required": True,
-            "description": "from a 202; links lead there",
-            "schema": {"type": "string", "format": "uuid"},
-        },
-        "Limit": query | {"name": "limit", "schema": msgspec.json.schema(Limit) | {"default": default_limit}},
-        "Cursor": query | {"name": "cursor", "schema": msgspec.json.schema(CursorText)},
-        "Prefer": header
-        | {
-            "name": "Prefer",
-            "description": (
-                f"RFC 7240: `wait=N` (seconds, 0 to {LONGEST_WAIT_SECONDS}; more counts as {LONGEST_WAIT_SECONDS}), "
-                "`respond-async` (do not wait), `fallback` (rather popular posts than a 202). Others are ignored."
-            ),
-            "examples": {"wait": {"value": "wait=5"}, "both": {"value": "respond-async, fallback"}},
-        },
-        "IfNoneMatch": header | {"name": "If-None-Match", "description": "the ETag of an answer kept"},
-        "RequestId": header
-        | {
-            "name": "X-Request-ID",
-            "description": "1 to 128 visible ASCII characters, repeated in the answer and in every log line",
-        },
-    }
-
-
-def _headers() -> dict[str, Json]:
-    texts = {
-        "ETag": "weak: epoch and generation of the feed",
-        "Cache-Control": "how long the answer may be kept",
-        "Location": "where the job is found",
-        "Preference-Applied": "which preferences the answer follows",
-        "Allow": "the methods of this path",
-        "X-Request-ID": "the request's id, the caller's own or one made for it",
-        "Server-Timing": "`app`: milliseconds spent on the request",
-    }
-    sources = {"type": "string", "enum": [source.value for source in FeedSource]}
-    return {
-        **{name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()},
-        "Feed-Source": {"description": "where the answer comes from", "schema": sources},
-        "Retry-After": {"description": "seconds", "schema": {"type": "integer", "minimum": 1}},
-    }
-
-
-def _problems() -> dict[str, Json]:
-    """One response a status, with an example of each kind of problem that has it."""
-    by_status: dict[int, list[ProblemKind]] = {}
-    for kind in (*KINDS.values(), FAULT):
-        by_status.setdefault(kind.status, []).append(kind)
-    return {f"Problem{status}": _problem(kinds) for status, kinds in by_status.items()}
-
-
-def _problem(kinds: list[ProblemKind]) -> Json:
-    examples = {
-        kind.name: {"value": {"type": kind.type, "title": kind.title, "status": kind.status, "detail": "…"}}
-        for kind in kinds
-    }
-    content = {MEDIA_TYPE: {"schema": _ref("schemas", "Problem"), "examples": examples}}
-    names = {503: ("Retry-After",), 405: ("Allow",)}.get(kinds[0].status, ())
-    return _answer(" or ".join(f"{kind.title} ({kind.name})" for kind in kinds), content, ("Cache-Control", *names))
 
 
 def _problem_refs(*statuses: int) -> dict[str, Json]:
-    return {str(status): _ref("responses", f"Problem{status}") for status in statuses}
+    return {str(status): ref("responses", f"Problem{status}") for status in sorted({*statuses, *ANYWHERE})}
 
 
-def _answer(description: str, content: Json, headers: tuple[str, ...] = (), links: Json | None = None) -> Json:
-    names = (*headers, "X-Request-ID", "Server-Timing")
-    answer: Json = {"description": description, "headers": {name: _ref("headers", name) for name in names}}
-    if content:
-        answer["content"] = content
-    if links is not None:
-        answer["links"] = links
-    return answer
+def _link_to_job(ticket: str) -> Json:
+    return {"operationId": "getJob", "parameters": {"path.ticket": ticket}}
 
 
-def _link_to_job() -> Json:
-    return {"job": {"operationId": "getJob", "parameters": {"ticket": "$response.body#/ticket"}}}
+def _link_to_feed(user_id: str, cursor: str | None = None) -> Json:
+    parameters = {"path.user_id": user_id} | ({"query.cursor": cursor} if cursor else {})
+    return {"operationId": "getRecommendations", "parameters": parameters}
 
 
-def _json_content(schema: str, example: Json) -> Json:
-    return {"application/json": {"schema": _ref("schemas", schema), "example": example}}
+def _link_to_next_page(page: str) -> Json:
+    """With the exclusions of the first request, which the caller adds."""
+    body = {
+        name: f"$response.body#{page}{part}" for name, part in {"user_id": "user_id", "cursor": "next_cursor"}.items()
+    }
+    return {"operationId": "generateRecommendations", "requestBody": body}
 
 
-def _inline_content(properties: Json, example: Json) -> Json:
-    schema = {"type": "object", "properties": properties, "required": list(properties)}
-    return {"application/json": {"schema": schema, "example": example}}
+def _json_content(schema: str, examples: Json) -> Json:
+    return {"application/json": {"schema": ref("schemas", schema), "examples": examples}}
 
 
-def _ref(kind: str, name: str) -> Json:
-    return {"$ref": f"#/components/{kind}/{name}"}
+def _inline_content(title: str, properties: Json, example: Json) -> Json:
+    schema = {"title": title, "type": "object", "properties": properties, "required": list(properties)}
+    return {"application/json": {"schema": schema, "examples": {title.lower(): {"value": example}}}}

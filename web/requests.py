@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from core.domain.errors import InvalidInput
 from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest
-from web.cursor import read_cursor
+from web.cursor import SHAPE, read_cursor
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_ERRORS = 20
@@ -28,7 +28,7 @@ UserId = Annotated[str, Meta(min_length=1, max_length=128, description=_RULES["u
 Limit = Annotated[int, Meta(ge=1, le=100, description=_RULES["limit"])]
 PostId = Annotated[str, Meta(min_length=1, max_length=512)]
 ExcludedPostIds = Annotated[tuple[PostId, ...], Meta(max_length=1000, description=_RULES["exclude_post_ids"])]
-CursorText = Annotated[str, Meta(description=_RULES["cursor"])]
+CursorText = Annotated[str, Meta(pattern=f"^{SHAPE}$", description=_RULES["cursor"])]
 
 
 class GenerateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +63,7 @@ _BODY = msgspec.json.Decoder(GenerateBody)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(GenerateBody)}
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(_FIELDS[name].type) for name in _FIELDS}
+_LENIENT_LIMIT = msgspec.json.Decoder(Limit, strict=False)
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _AT_INDEX = re.compile(r" - at `\$\[(\d+)\]`$")
 
@@ -75,7 +76,7 @@ def read_body(content_type: str, body: bytes) -> GenerateBody:
         try:
             return _BODY.decode(body)
         except msgspec.ValidationError:
-            raise FieldsRefused(list(islice(_errors_of(body), MAX_ERRORS))) from None
+            return _read_field_by_field(body)
     except UnicodeDecodeError as error:
         raise InvalidInput("the body must be UTF-8") from error
     except RecursionError as error:
@@ -116,6 +117,20 @@ def _feed_request(
     )
 
 
+def _read_field_by_field(body: bytes) -> GenerateBody:
+    """What the decoder of whole bodies refuses may still be right: a limit of 50.0 is one of 50."""
+    errors = list(islice(_errors_of(body), MAX_ERRORS))
+    if errors:
+        raise FieldsRefused(errors) from None
+    return GenerateBody(**{name: _decode(name, bytes(value)) for name, value in _OBJECT.decode(body).items()})
+
+
+def _decode(name: str, value: bytes) -> Any:
+    """A field from its JSON; to JSON Schema, and so to callers, 50.0 and 5e1 are whole numbers."""
+    is_limit_without_quotes = name == "limit" and not value.startswith(b'"')
+    return (_LENIENT_LIMIT if is_limit_without_quotes else _DECODERS[name]).decode(value)
+
+
 def _errors_of(body: bytes) -> Iterator[FieldError]:
     """All that is wrong, where msgspec tells the first thing only."""
     try:
@@ -134,7 +149,7 @@ def _errors_of(body: bytes) -> Iterator[FieldError]:
 
 def _errors_in(name: str, value: msgspec.Raw) -> Iterator[FieldError]:
     try:
-        _DECODERS[name].decode(value)
+        _decode(name, bytes(value))
     except msgspec.ValidationError as error:
         index = _AT_INDEX.search(str(error))
         pointer = f"/{name}/{index[1]}" if index else f"/{name}"
@@ -161,7 +176,7 @@ def _read_parameter(name: str, text: str | UnsetType) -> Any:
     if text is UNSET:
         return UNSET
     try:
-        return _DECODERS[name].decode(text)
+        return _decode(name, text.encode())
     except msgspec.DecodeError as error:
         raise FieldsRefused([FieldError(f"/{name}", f"must be {_RULES[name]}")]) from error
 

@@ -111,6 +111,14 @@ def test_numbers_beyond_all_bounds_are_refused(limit: bytes) -> None:
     assert set(refusals(b'{"user_id": "anna", "limit": ' + limit + b"}")) == {"/limit"}
 
 
+@pytest.mark.parametrize("limit", [b"50.0", b"5e1", b"0.5e2"])
+def test_a_number_without_a_fraction_is_whole_however_it_is_written(limit: bytes) -> None:
+    body = read_body(JSON, b'{"user_id": "anna", "exclude_post_ids": ["1"], "limit": %s}' % limit)
+
+    assert body == GenerateBody("anna", 50, ("1",))
+    assert query_request("anna", f"limit={limit.decode()}", 20).limit == 50
+
+
 def test_of_a_field_given_twice_the_last_one_counts() -> None:
     assert read_body(JSON, b'{"user_id": "anna", "user_id": "berta"}').user_id == "berta"
 
@@ -120,7 +128,7 @@ def test_a_query_makes_a_request_by_the_same_rules() -> None:
     assert query_request("anna", f"limit=7&cursor={CURSOR}&other=1", 50) == FeedRequest("anna", 7, (), POSITION)
 
 
-@pytest.mark.parametrize("limit", ["", "0", "-1", "101", "1.5", "ten", '"10"', "null", "true", "010", "1e1", "9" * 400])
+@pytest.mark.parametrize("limit", ["", "0", "-1", "101", "1.5", "ten", '"10"', "null", "true", "010", "1e0.5", "9" * 400])
 def test_a_wrong_limit_in_a_query_is_refused(limit: str) -> None:
     with pytest.raises(FieldsRefused) as raised:
         query_request("anna", f"limit={limit}", 50)

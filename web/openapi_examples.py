@@ -1,0 +1,82 @@
+"""Answers as they look, for the description."""
+
+from typing import Any
+
+from web.errors import FAULT, GENERATION_FAILED, KINDS, ProblemKind
+
+Json = dict[str, Any]
+
+DEMO_USER = "027baf23-101f-48d2-b7d1-4a23e6cf8e4a"
+_TICKET = "6f0c2f6e-7d5b-4d3c-9c55-0f3ad7a1c1de"
+_DETAILS = {
+    "invalid-input": "/limit must be a whole number from 1 to 100",
+    "cursor-expired": "the feed has been renewed since this cursor was given: ask again without it",
+    "not-found": "no feed is stored for this user",
+    "overloaded": "more feeds are waiting to be generated than there may be: come back, or take popular posts",
+    "not-ready": "the process is draining: send requests elsewhere",
+    "internal-error": "the log has more about it under this request id",
+    "generation-failed": "a server that is needed did not answer",
+}
+
+REQUEST: Json = {"user_id": DEMO_USER, "limit": 50, "exclude_post_ids": ["post-id-1", "post-id-2"]}
+_PAGE: Json = {
+    "user_id": DEMO_USER,
+    "recommendations": [
+        {"post_id": "0c0e6a4e-54a4-4d0f-8f3c-0f9a1c0a7a11", "score": 1.0, "reason": "collaborative_filtering"},
+        {"post_id": "9a41d2f0-2a6e-4a39-9d0c-6f1f3b7f7c52", "score": 0.85, "reason": "collaborative_filtering"},
+    ],
+    "count": 2,
+    "model_version": "collaborative_filtering_v1",
+    "next_cursor": "AAAAAAAAAAEAAAAAAAAAKgACx3h4b1Qp",
+}
+_POPULAR: Json = {
+    "user_id": "somebody new",
+    "recommendations": [{"post_id": "post-id-3", "score": 1.0, "reason": "popular"}],
+    "count": 1,
+    "model_version": "popular",
+}
+_JOB: Json = {
+    "ticket": _TICKET,
+    "state": "queued",
+    "location": f"/recommendations/jobs/{_TICKET}",
+    "expires_at": "2026-11-23T13:00:00Z",
+}
+
+PAGES: Json = {
+    "fresh": {"value": _PAGE},
+    "stale": {"value": _PAGE | {"stale": True}},
+    "popular": {"value": _POPULAR},
+}
+TICKETS: Json = {"queued": {"value": _JOB}}
+
+
+def jobs() -> Json:
+    """A job in each of its states."""
+    failed = {"state": "failed", "problem": problem(GENERATION_FAILED)}
+    return {
+        "queued": {"value": _JOB},
+        "running": {"value": _JOB | {"state": "running"}},
+        "succeeded": {"value": _JOB | {"state": "succeeded", "result": _PAGE}},
+        "failed": {"value": _JOB | failed},
+        "expired": {"value": _JOB | {"state": "expired"}},
+    }
+
+
+def problems_by_status() -> dict[int, list[ProblemKind]]:
+    """The kinds of problem that are answers, by their status; 499 is an answer that nobody is there to read."""
+    kinds: dict[int, list[ProblemKind]] = {}
+    for kind in (*dict.fromkeys(KINDS.values()), FAULT):
+        if kind.status != 499:
+            same_status = kinds.setdefault(kind.status, [])
+            if all(kind.name != other.name for other in same_status):
+                same_status.append(kind)
+    return kinds
+
+
+def problem(kind: ProblemKind) -> Json:
+    """A problem of the kind."""
+    detail = _DETAILS.get(kind.name, kind.title)
+    told: Json = {"type": kind.type, "title": kind.title, "status": kind.status, "detail": detail}
+    if kind.name == "invalid-input":
+        told["errors"] = [{"detail": "must be a whole number from 1 to 100", "pointer": "/limit"}]
+    return told

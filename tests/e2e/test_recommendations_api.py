@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -142,6 +143,22 @@ def test_without_a_worker_the_caller_takes_a_ticket_that_is_honoured_later(servi
     result = api.get(taken.headers["location"]).json()["result"]
     assert result["count"] == 7
     assert excluded not in {item["post_id"] for item in result["recommendations"]}
+
+
+def test_the_job_of_a_caller_who_went_away_is_done_all_the_same(service: Service, api: httpx.Client) -> None:
+    newcomer = imitate_demo_user(service)
+    body = json.dumps({"user_id": newcomer}).encode()
+    head = f"POST /recommendations/generate HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nPrefer: wait=25\r\n"
+
+    with (
+        redis.Redis.from_url(service.status()["broker_url"]) as broker,
+        suspended(service.processes("worker", "feeds")),
+        socket.create_connection(("127.0.0.1", api.base_url.port)) as caller,
+    ):
+        caller.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        wait_until(lambda: broker.exists(f"job:{newcomer}") == 1, 10, "the job is in the queue")
+
+    wait_until(lambda: api.get(f"/recommendations/{newcomer}").status_code == 200, 30, "the feed is stored")
 
 
 def test_stored_feeds_are_served_from_postgres_while_redis_is_away(service: Service, api: httpx.Client) -> None:

@@ -244,6 +244,9 @@ class TestGenerate:
                 await left.wait()
 
         assert not ears
+        with stage.waiting_room.seat() as has_seat:
+            assert has_seat
+        assert len(stage.queue.messages) == 1
         assert (await service.client.get("/health")).status_code == 200
         assert {line["log_level"] for line in logs} <= {"info"}
 
@@ -483,7 +486,7 @@ def wrong_values() -> list[tuple[str, Any]]:
         *(("user_id", value) for value in [*not_text, "", "x" * 129]),
         *(
             ("limit", value)
-            for value in [None, 0, -1, 101, 10**9, -(10**9), 10**400, 1.5, 10.0, "10", "", True, [], {}]
+            for value in [None, 0, -1, 101, 10**9, -(10**9), 10**400, 1.5, 10.5, "10", "", True, [], {}]
         ),
         *(("exclude_post_ids", value) for value in [None, 1, "a", True, {}, {"a": 1}, [1], [None], [""], [["a"]]]),
         *(("exclude_post_ids", value) for value in [["x" * 513], ["a", "b", 3], ["x"] * 1001, ["x"] * 10_000]),

@@ -1,27 +1,64 @@
 """The process's parts over real servers."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
 import pytest
 
 from core.application.job_report import JobReport
-from core.domain.errors import ConfigurationError
+from core.domain.errors import ConfigurationError, Overloaded
 from core.domain.feed import FeedSource
-from core.domain.job import FeedRequest, JobState, Patience
+from core.domain.job import FeedRequest, JobState, Patience, Queue
 from core.domain.page import FeedPage
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
+from core.infrastructure.redis_feed_signals import RedisFeedSignals
+from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from core.infrastructure.system_clock import SystemClock
 from core.settings import Settings
 from tests.builders import FRESH_FOR, NOON, USER, feed_of
 from tests.integration.web.serving import interact
-from web.wiring import open_use_cases
+from web.wiring import UseCases, open_use_cases
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 ASKED = FeedRequest(USER, limit=2)
+CROWD = 1000
 
 
 @pytest.fixture
 def settings(migrated_database_url: str, redis_url: str, broker_url: str) -> Settings:
     return Settings(database_url=migrated_database_url, redis_url=redis_url, broker_url=broker_url)
+
+
+@pytest.fixture
+def crowded(settings: Settings) -> Settings:
+    """Everybody gets through to the servers, however slow the machine is."""
+    return msgspec.structs.replace(settings, database_pool_size=16, redis_timeout_seconds=10.0, waiters_at_most=CROWD)
+
+
+@asynccontextmanager
+async def waiting_crowd(settings: Settings) -> AsyncIterator[tuple[UseCases, list[asyncio.Task[Any]], Any]]:
+    """All of them sit and wait for one user's feed, of which a worker that gives signs of life makes none."""
+    async with open_use_cases(settings) as use_cases, open_redis(settings.broker_url, timeout_seconds=10) as broker:
+        await RedisWorkerPresence(broker, "a-worker").beat(Queue.FEEDS)
+        asking = [
+            asyncio.create_task(use_cases.recommend_posts(ASKED, Patience(60.0), f"request-{number}"))
+            for number in range(CROWD)
+        ]
+        async with asyncio.timeout(30):
+            while use_cases.recommend_posts.waiting_room._free > 0:
+                await broker.ping()
+        yield use_cases, asking, broker
+
+
+def has_forgotten_all(use_cases: UseCases) -> bool:
+    recommend_posts = use_cases.recommend_posts
+    assert isinstance(recommend_posts.signals, RedisFeedSignals)
+    return recommend_posts.signals._ears == {} and recommend_posts.waiting_room._free == CROWD
 
 
 async def test_with_all_servers_there_only_worker_and_model_are_missing(settings: Settings) -> None:
@@ -44,6 +81,72 @@ async def test_a_ticket_is_honoured_by_the_feed_that_comes(settings: Settings) -
     assert done.state is JobState.SUCCEEDED
     assert done.page is not None
     assert len(done.page.recommendations) == 2
+
+
+async def test_of_a_thousand_callers_at_once_one_makes_the_job_and_each_takes_a_ticket(crowded: Settings) -> None:
+    await interact(crowded.database_url, ASKED.user_id)
+    no_waiting = Patience(0.0, respond_async=True)
+
+    async with open_use_cases(crowded) as use_cases, open_redis(crowded.broker_url) as broker:
+        asking = (use_cases.recommend_posts(ASKED, no_waiting, f"request-{number}") for number in range(CROWD))
+        answers = await asyncio.gather(*asking)
+        jobs = await broker.llen("dramatiq:feeds")
+
+    assert jobs == 1
+    assert len({answer.ticket.id for answer in answers if isinstance(answer, JobReport)}) == CROWD
+
+
+async def test_of_a_thousand_who_wait_all_are_woken_by_the_one_feed(crowded: Settings) -> None:
+    await interact(crowded.database_url, ASKED.user_id)
+
+    async with waiting_crowd(crowded) as (use_cases, asking, broker):
+        since_noon = SystemClock().now() - NOON
+        async with open_redis(crowded.redis_url) as client:
+            await RedisFeedCache(client).put(feed_of(valid_for=since_noon + FRESH_FOR))
+        answers = await asyncio.gather(*asking)
+        jobs = await broker.llen("dramatiq:feeds")
+
+    assert {answer.source for answer in answers if isinstance(answer, FeedPage)} == {FeedSource.GENERATED}
+    assert len(answers) == CROWD
+    assert jobs == 1
+    assert has_forgotten_all(use_cases)
+
+
+async def test_of_a_thousand_who_go_away_nothing_is_left_but_the_job(crowded: Settings) -> None:
+    await interact(crowded.database_url, ASKED.user_id)
+
+    async with waiting_crowd(crowded) as (use_cases, asking, broker):
+        for caller in asking:
+            caller.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        jobs = await broker.llen("dramatiq:feeds")
+
+    assert jobs == 1
+    assert has_forgotten_all(use_cases)
+
+
+async def test_over_the_backlog_only_what_must_be_generated_is_refused(settings: Settings) -> None:
+    other, third = FeedRequest("berta", limit=2), FeedRequest("clara", limit=2)
+    for request in (ASKED, other, third):
+        await interact(settings.database_url, request.user_id)
+    full = msgspec.structs.replace(settings, backlog_at_most=1)
+    now = Patience(0.0)
+
+    async with open_use_cases(full) as use_cases, open_redis(full.redis_url) as client:
+        await use_cases.recommend_posts(ASKED, now, "request-1")
+        a_minute_ago = SystemClock().now() - NOON - timedelta(minutes=1)
+        await RedisFeedCache(client).put(feed_of("clara", valid_for=a_minute_ago))
+        with pytest.raises(Overloaded) as refused:
+            await use_cases.recommend_posts(other, now, "request-2")
+        popular = await use_cases.recommend_posts(other, Patience(0.0, fallback=True), "request-3")
+        stored = await use_cases.recommend_posts(third, now, "request-4")
+        joined = await use_cases.recommend_posts(ASKED, now, "request-5")
+
+    assert refused.value.retry_after_seconds == 1
+    assert isinstance(popular, FeedPage)
+    assert isinstance(stored, FeedPage)
+    assert (popular.source, stored.source) == (FeedSource.POPULAR, FeedSource.STALE)
+    assert isinstance(joined, JobReport)
 
 
 async def test_a_stranger_is_recognised(settings: Settings) -> None:

@@ -128,7 +128,9 @@ def test_a_query_makes_a_request_by_the_same_rules() -> None:
     assert query_request("anna", f"limit=7&cursor={CURSOR}&other=1", 50) == FeedRequest("anna", 7, (), POSITION)
 
 
-@pytest.mark.parametrize("limit", ["", "0", "-1", "101", "1.5", "ten", '"10"', "null", "true", "010", "1e0.5", "9" * 400])
+@pytest.mark.parametrize(
+    "limit", ["", "0", "-1", "101", "1.5", "ten", '"10"', "null", "true", "010", "1e0.5", "9" * 400]
+)
 def test_a_wrong_limit_in_a_query_is_refused(limit: str) -> None:
     with pytest.raises(FieldsRefused) as raised:
         query_request("anna", f"limit={limit}", 50)

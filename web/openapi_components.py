@@ -16,8 +16,6 @@ Json = dict[str, Any]
 
 # What a caller, or whatever stands between, may meet wherever it asks.
 ANYWHERE = (400, 405, 408, 413, 417, 500, 503)
-# Told before there is a request that could be counted or named.
-_WITHOUT_REQUEST = frozenset({400, 408, 413, 417})
 _OF_EVERY_ANSWER = ("X-Request-ID", "Server-Timing")
 _MORE_HEADERS = {405: ("Allow",), 503: ("Retry-After",)}
 
@@ -143,7 +141,7 @@ def _headers() -> dict[str, Json]:
             "schema": seconds,
         },
     }
-    sometimes = ("Preference-Applied", "Retry-After", *_OF_EVERY_ANSWER)
+    sometimes = ("Preference-Applied", "Retry-After")
     return {
         **{name: header | {"required": True} for name, header in always.items() if name != "Preference-Applied"},
         **{f"{name}-Optional": always[name] for name in sometimes},
@@ -153,11 +151,10 @@ def _headers() -> dict[str, Json]:
 def _problem(kinds: list[ProblemKind]) -> Json:
     """The response of a status, with an example of each kind of problem that has it."""
     status = kinds[0].status
-    names = ("Cache-Control", *_MORE_HEADERS.get(status, ()))
-    marks = ("X-Request-ID?", "Server-Timing?") if status in _WITHOUT_REQUEST else _OF_EVERY_ANSWER
+    names = ("Cache-Control", *_MORE_HEADERS.get(status, ()), *_OF_EVERY_ANSWER)
     examples = {kind.name: {"value": problem(kind)} for kind in kinds}
     return {
         "description": " or ".join(f"{kind.title} ({kind.name})" for kind in kinds),
-        "headers": _header_refs((*names, *marks)),
+        "headers": _header_refs(names),
         "content": {MEDIA_TYPE: {"schema": ref("schemas", f"Problem{status}"), "examples": examples}},
     }

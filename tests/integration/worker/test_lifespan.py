@@ -17,7 +17,9 @@ from structlog.testing import LogCapture
 
 from core.domain.feed import NO_FEED, Reason
 from core.domain.job import FeedRequest, GenerateMessage, JobState, Queue, Ticket
-from tests.integration.worker.conftest import Service, until
+from core.infrastructure.redis_client import open_redis
+from core.infrastructure.redis_feed_signals import RedisFeedSignals
+from tests.integration.worker.conftest import WITHIN_SECONDS, Service, until
 from worker.main import feeds, feeds_bulk
 
 SET_UP = {Queue.FEEDS: feeds, Queue.FEEDS_BULK: feeds_bulk}
@@ -140,11 +142,18 @@ async def test_a_job_that_fails_to_the_end_fails_its_tickets(service: Service, l
     await service.queue.submit(GenerateMessage(user_id, "request-9"))
     await allow_one_retry(service)
 
-    async with running():
+    async with (
+        open_redis(service.environment["REDIS_URL"]) as client,
+        RedisFeedSignals(client) as signals,
+        signals.listen(user_id) as listening,
+        running(),
+    ):
+        heard = await listening.heard(WITHIN_SECONDS)
         await until(lambda: service.is_released(user_id), "the job has been given up")
 
     failed = await service.tickets.get(ticket.id)
     (given_up,) = events(logs, "job_given_up")
+    assert heard
     assert failed is not None
     assert failed.failure == "a server that is needed did not answer"
     assert given_up["request_id"] == "request-9"

@@ -17,7 +17,7 @@ def add_lifespan(app: App, open_use_cases: OpenUseCases) -> None:
 
     async def open_(app: App) -> None:
         opened = app.ctx.opened = await stack.enter_async_context(open_use_cases(app.ctx.settings))
-        await stack.enter_async_context(open_metrics(app.ctx.metrics, opened, app.ctx.settings))
+        await stack.enter_async_context(open_metrics(app.ctx.metrics, opened, app.ctx.settings, opened.breakers))
 
     async def close(app: App) -> None:
         app.ctx.opened = None

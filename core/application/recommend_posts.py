@@ -120,7 +120,9 @@ class RecommendPosts:
                     wait_seconds = min(patience.wait_seconds, PROVISIONAL_WITHIN_SECONDS) if has_seat else 0
                     await listening.heard(0 if patience.respond_async else wait_seconds)
         shown = await self.find_feed.in_cache(user_id)
-        return None if shown is None else replace(shown, source=FeedSource.GENERATED)
+        if shown is not None and shown.feed.is_provisional:
+            return replace(shown, source=FeedSource.GENERATED)
+        return shown
 
     def _refused(self, request: FeedRequest, patience: Patience, found: FoundFeed | None, backlog: Backlog) -> FeedPage:
         if found is not None:

@@ -37,7 +37,13 @@ def settings(migrated_database_url: str, redis_url: str, broker_url: str) -> Set
 @pytest.fixture
 def crowded(settings: Settings) -> Settings:
     """Everybody gets through to the servers, however slow the machine is."""
-    return msgspec.structs.replace(settings, database_pool_size=16, redis_timeout_seconds=10.0, waiters_at_most=CROWD)
+    return msgspec.structs.replace(
+        settings,
+        database_pool_size=16,
+        database_timeout_seconds=10.0,
+        redis_timeout_seconds=10.0,
+        waiters_at_most=CROWD,
+    )
 
 
 @asynccontextmanager

@@ -185,7 +185,7 @@ async def test_while_postgres_is_away_a_known_users_feed_is_provisional_and_its_
         assert await listening.heard(0.05)
     assert around.cache.feeds[USER].is_provisional
     assert around.archive.feeds == {}
-    assert await around.queue.state(USER) is None
+    assert await around.queue.progress(USER) is None
 
 
 async def test_once_postgres_is_back_the_feed_replaces_the_provisional_one(around: Surroundings) -> None:
@@ -209,7 +209,7 @@ async def test_a_job_for_whom_nothing_can_be_made_keeps_its_lease(around: Surrou
         await around.generate()
 
     assert around.cache.feeds == {}
-    assert await around.queue.state(USER) is not None
+    assert await around.queue.progress(USER) is not None
 
 
 async def test_the_archive_is_enough_while_redis_is_away(around: Surroundings) -> None:

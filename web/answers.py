@@ -1,34 +1,31 @@
 """How pages, tickets and jobs look on the wire."""
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, cast
+from typing import cast
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 from sanic.response import HTTPResponse, raw
 
 from core.application.job_report import JobReport
-from core.domain.feed import FeedSource, Reason
-from core.domain.ids import to_uuid
+from core.domain.feed import FeedSource
 from core.domain.job import JobState
 from core.domain.page import FeedPage
+from core.infrastructure.page_rendering import (
+    RecommendationBody,
+    RenderedStart,
+    recommendation_bodies,
+    render_start,
+)
+from web.accepted_encoding import accepts_gzip
 from web.cursor import write_cursor
 from web.errors import GENERATION_FAILED, Problem
+from web.plain_response import PlainResponse
 
-SCORE_DIGITS = 6
 MAX_AGE_SECONDS = 60
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
-
-
-class RecommendationBody(msgspec.Struct, frozen=True):
-    """One post: its id as the app writes it, its score relative to the feed's best, and why it is here."""
-
-    post_id: str
-    score: Annotated[float, Meta(ge=0, le=1)]
-    reason: Reason
 
 
 class PageBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -37,13 +34,22 @@ class PageBody(msgspec.Struct, frozen=True, omit_defaults=True):
     `provisional`: made without the user's latest history, which could not be read; a better one follows.
     """
 
-    user_id: str
     recommendations: list[RecommendationBody]
     count: int
     model_version: str
+    user_id: str
     next_cursor: str | UnsetType = UNSET
     stale: bool | UnsetType = UNSET
     provisional: bool | UnsetType = UNSET
+
+
+class _Ending(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fields of a page that differ from caller to caller: they stand at its end."""
+
+    user_id: str
+    next_cursor: str | UnsetType
+    stale: bool | UnsetType
+    provisional: bool | UnsetType
 
 
 class JobBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,27 +67,31 @@ class Header(StrEnum):
     """The headers of the service's own answers."""
 
     CACHE_CONTROL = "Cache-Control"
+    CONTENT_ENCODING = "Content-Encoding"
     ETAG = "ETag"
     FEED_SOURCE = "Feed-Source"
     LOCATION = "Location"
     PREFERENCE_APPLIED = "Preference-Applied"
     RETRY_AFTER = "Retry-After"
+    VARY = "Vary"
 
 
-def page_answer(page: FeedPage, now: datetime, applied: str = "") -> HTTPResponse:
+def page_answer(page: FeedPage, now: datetime, accept_encoding: str = "", applied: str = "") -> HTTPResponse:
     """200 with the page; `applied` is the value of Preference-Applied, if any."""
     headers = page_headers(page, now)
     if applied:
         headers[Header.PREFERENCE_APPLIED] = applied
-    return _json(page_body(page), 200, headers)
+    return _page(page, headers, accept_encoding)
 
 
-def page_or_not_modified(page: FeedPage, now: datetime, if_none_match: str) -> HTTPResponse:
+def page_or_not_modified(
+    page: FeedPage, now: datetime, accept_encoding: str = "", if_none_match: str = ""
+) -> HTTPResponse:
     """304 when the caller has this very feed already."""
     headers = page_headers(page, now)
-    if _names(if_none_match, headers[Header.ETAG]):
+    if if_none_match and _names(if_none_match, headers[Header.ETAG]):
         return HTTPResponse(status=304, headers=headers)
-    return _json(page_body(page), 200, headers)
+    return _page(page, headers, accept_encoding)
 
 
 def ticket_answer(report: JobReport, applied: str = "") -> HTTPResponse:
@@ -97,26 +107,17 @@ def job_answer(report: JobReport, applied: str = "") -> HTTPResponse:
 
 def page_body(page: FeedPage) -> PageBody:
     """The page as callers see it."""
-    items = [
-        RecommendationBody(text, round(score, SCORE_DIGITS), reason)
-        for text, (_, score, reason) in zip(_texts(page), page.recommendations, strict=True)
-    ]
+    items = recommendation_bodies(page.recommendations, page.external_ids)
+    ending = _ending(page)
     return PageBody(
-        user_id=page.user_text,
         recommendations=items,
         count=len(items),
         model_version=page.model_version,
-        next_cursor=UNSET if page.next is None else write_cursor(page.next, to_uuid(page.user_text)),
-        stale=True if page.source is FeedSource.STALE else UNSET,
-        provisional=True if page.is_provisional else UNSET,
+        user_id=ending.user_id,
+        next_cursor=ending.next_cursor,
+        stale=ending.stale,
+        provisional=ending.provisional,
     )
-
-
-def _texts(page: FeedPage) -> Sequence[str]:
-    """Ids as the app writes them; UUIDs are left to the encoder, which writes them ten times as fast as `str`."""
-    if page.external_ids:
-        return [page.text_of(item.post_id) for item in page.recommendations]
-    return cast(Sequence[str], [item.post_id for item in page.recommendations])
 
 
 def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:
@@ -129,7 +130,31 @@ def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:
         Header.ETAG: f'W/"{page.order.epoch}-{page.order.generation}{mark}"',
         Header.CACHE_CONTROL: f"private, max-age={max_age}",
         Header.FEED_SOURCE: page.source.value,
+        Header.VARY: "Accept-Encoding",
     }
+
+
+def _page(page: FeedPage, headers: dict[str, str], accept_encoding: str) -> HTTPResponse:
+    """Compressed where that was done when the feed was made: doing it for each answer would cost more than the rest."""
+    ending = b"," + msgspec.json.encode(_ending(page))[1:]
+    prepared = cast(RenderedStart | None, page.rendering)
+    if prepared is None:
+        body = render_start(page.recommendations, page.external_ids, page.model_version) + ending
+    elif accepts_gzip(accept_encoding):
+        headers[Header.CONTENT_ENCODING] = "gzip"
+        body = prepared.gzipped(ending)
+    else:
+        body = prepared.text() + ending
+    return PlainResponse(body, 200, headers=headers, content_type="application/json")
+
+
+def _ending(page: FeedPage) -> _Ending:
+    return _Ending(
+        user_id=page.user_text,
+        next_cursor=UNSET if page.next is None else write_cursor(page.next, page.user_id),
+        stale=True if page.source is FeedSource.STALE else UNSET,
+        provisional=True if page.is_provisional else UNSET,
+    )
 
 
 def _job_body(report: JobReport) -> JobBody:

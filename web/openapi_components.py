@@ -129,7 +129,9 @@ def _headers() -> dict[str, Json]:
         "Preference-Applied": "which preferences the answer follows, where it follows any",
         "Allow": "the methods of this path",
         "X-Request-ID": "the request's id, the caller's own or one made for it",
-        "Server-Timing": "`app`: milliseconds spent on the request",
+        "Server-Timing": (
+            "milliseconds: `app` of all of it; `cache` to find the feed, or `queue` and `compute` to have it made"
+        ),
     }
     sources = {"type": "string", "enum": [source.value for source in FeedSource]}
     seconds = {"type": "integer", "minimum": 1, "maximum": LONGEST_RETRY_SECONDS}

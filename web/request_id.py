@@ -1,7 +1,7 @@
 """The id that ties an answer to the log lines about it, a worker's included."""
 
+import os
 import re
-from uuid import uuid4
 
 from web.context import HttpRequest
 
@@ -14,6 +14,6 @@ def request_id_of(request: HttpRequest) -> str:
     known: str | None = getattr(request.ctx, "request_id", None)
     if known is None:
         sent = request.headers.getone(HEADER, "")
-        known = sent if _VISIBLE.fullmatch(sent) else uuid4().hex
+        known = sent if _VISIBLE.fullmatch(sent) else os.urandom(16).hex()
         request.ctx.request_id = known
     return known

@@ -26,7 +26,8 @@ async def _end(request: HttpRequest, response: BaseHTTPResponse) -> None:
     seconds = perf_counter() - getattr(request.ctx, "began", perf_counter())
     duration_ms = round(seconds * 1000, 2)
     response.headers[HEADER] = request_id_of(request)
-    response.headers["Server-Timing"] = f"app;dur={duration_ms}"
+    timing = getattr(request.ctx, "timing", "")
+    response.headers["Server-Timing"] = f"app;dur={duration_ms}" + (f", {timing}" if timing else "")
     source = response.headers.get(Header.FEED_SOURCE)
     request.app.ctx.metrics.answered(source or NO_SOURCE, response.status, seconds)
     structlog.get_logger().info(

@@ -137,7 +137,8 @@ async def _open_cache(
     if not settings.redis_url:
         return AbsentFeedCache(), AbsentFeedSignals()
     client = await _open_redis(stack, settings, settings.redis_url, "REDIS_URL", breaker)
-    return RedisFeedCache(client), await stack.enter_async_context(RedisFeedSignals(client))
+    cache = RedisFeedCache(client, settings.recommendation_batch_size)
+    return cache, await stack.enter_async_context(RedisFeedSignals(client))
 
 
 async def _open_queue(

@@ -77,7 +77,8 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
             _repeated(LOOK_AT_POPULAR_SECONDS, lambda: _refresh(popular, held_popular, settings)),
         ):
             queue, clock, guarded = RedisJobQueue(broker), SystemClock(), _guarded(pool)
-            external_ids, feed_cache = PostgresExternalIds(pool), RedisFeedCache(cache)
+            external_ids = PostgresExternalIds(pool)
+            feed_cache = RedisFeedCache(cache, settings.recommendation_batch_size)
             generate_feed = GenerateFeed(
                 history=PostgresInteractionHistory(guarded),
                 recommender=recommender,

@@ -54,11 +54,12 @@ class GenerateFeed:
             raise
 
     async def _generated(self, message: GenerateMessage) -> Feed | None:
+        began = self.clock.now()
         _, history = await asyncio.gather(self._mark_running(message), self.history.read(message.user_id))
         feed = await self._composed(history) if history.interactions else None
         if feed is not None:
             feed = await self._archived(feed)
-            await self._show(feed)
+            await self._show(replace(feed, compute_ms=(self.clock.now() - began) / timedelta(milliseconds=1)))
         await self._release(message)
         return feed
 

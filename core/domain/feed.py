@@ -1,6 +1,6 @@
 """A user's ranked list of recommendations, and which of two lists is the newer one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -49,22 +49,32 @@ NO_FEED = FeedOrder(0, 0)
 PROVISIONAL_GENERATION = 0  # no sequence gives it out: whatever is made with a history is newer
 
 
+class FirstPage(NamedTuple):
+    """A feed's first `limit` recommendations as they go out, prepared in advance; opaque but to who sends it."""
+
+    limit: int
+    rendering: object
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """One user's recommendations, best first.
 
     `external_ids` holds the text of those post ids that are not UUIDs in the app; `built_up_to` is the moment of the
-    newest interaction of the user that counted, None where there was none.
+    newest interaction of the user that counted, None where there was none; `compute_ms` is how long a worker was at it,
+    where that is known.
     """
 
     user_id: UUID
-    recommendations: tuple[Recommendation, ...]
+    recommendations: Sequence[Recommendation]
     model_version: str
     order: FeedOrder
     generated_at: datetime
     expires_at: datetime
     built_up_to: datetime | None = None
     external_ids: Mapping[UUID, str] = field(default_factory=dict)
+    compute_ms: float = field(default=0.0, compare=False)
+    first_page: FirstPage | None = field(default=None, compare=False)
 
     @property
     def is_provisional(self) -> bool:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from uuid import UUID
 
 from core.domain.backlog import Backlog
@@ -35,7 +36,7 @@ class PagePosition:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeedRequest:
     """What a caller asked for; `user_text` is the user's id as sent."""
 
@@ -44,7 +45,7 @@ class FeedRequest:
     excluded_post_ids: tuple[str, ...] = ()
     after: PagePosition | None = None
 
-    @property
+    @cached_property
     def user_id(self) -> UUID:
         """The id under which the user is stored."""
         return to_uuid(self.user_text)

@@ -1,8 +1,9 @@
 """The part of a feed that one answer holds."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from core.domain.errors import CursorExpired
@@ -11,19 +12,24 @@ from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, PagePosition
 
 
-@dataclass(frozen=True, slots=True)
-class FeedPage:
-    """Recommendations for one answer, in the feed's order; `next` is None on the last page."""
+class FeedPage(NamedTuple):
+    """Recommendations for one answer, in the feed's order; `next` is None on the last page.
+
+    rendering: the same as they go out, where that was prepared. A tuple: each cached answer makes one.
+    """
 
     user_text: str
-    recommendations: tuple[Recommendation, ...]
+    user_id: UUID
+    recommendations: Sequence[Recommendation]
     model_version: str
     source: FeedSource
     order: FeedOrder
     expires_at: datetime
     next: PagePosition | None = None
     is_provisional: bool = False
-    external_ids: Mapping[UUID, str] = field(default_factory=dict)
+    external_ids: Mapping[UUID, str] = MappingProxyType({})
+    compute_ms: float = 0.0
+    rendering: object = None
 
     def text_of(self, post_id: UUID) -> str:
         """The post's id as the app wrote it."""
@@ -39,6 +45,7 @@ def page_of(feed: Feed, request: FeedRequest, source: FeedSource) -> FeedPage:
     following = PagePosition(feed.order, end) if end < len(feed.recommendations) else None
     return FeedPage(
         user_text=request.user_text,
+        user_id=request.user_id,
         recommendations=chosen,
         model_version=feed.model_version,
         source=source,
@@ -47,19 +54,29 @@ def page_of(feed: Feed, request: FeedRequest, source: FeedSource) -> FeedPage:
         next=following,
         is_provisional=feed.is_provisional,
         external_ids=feed.external_ids,
+        compute_ms=feed.compute_ms,
+        rendering=_prepared(feed, request),
     )
 
 
-def _take(feed: Feed, start: int, request: FeedRequest) -> tuple[tuple[Recommendation, ...], int]:
+def _prepared(feed: Feed, request: FeedRequest) -> object:
+    first = feed.first_page
+    if first is None or first.limit != request.limit or request.after is not None or request.excluded_post_ids:
+        return None
+    return first.rendering
+
+
+def _take(feed: Feed, start: int, request: FeedRequest) -> tuple[Sequence[Recommendation], int]:
     if not request.excluded_post_ids:
         end = min(start + request.limit, len(feed.recommendations))
         return feed.recommendations[start:end], end
     excluded = {to_uuid(text) for text in request.excluded_post_ids}
     chosen: list[Recommendation] = []
     end = start
-    while end < len(feed.recommendations) and len(chosen) < request.limit:
-        recommendation = feed.recommendations[end]
+    for recommendation in feed.recommendations[start:]:
+        if len(chosen) == request.limit:
+            break
         if recommendation.post_id not in excluded:
             chosen.append(recommendation)
         end += 1
-    return tuple(chosen), end
+    return chosen, end

@@ -1,56 +1,56 @@
-"""Keys of Redis that many ask for in one turn of the event loop, read in one round trip."""
+"""Keys of Redis that many ask for at about the same time, read in one round trip."""
 
 import asyncio
+from itertools import chain, islice
 
-from core.infrastructure.redis_client import RedisClient
+from core.domain.errors import Unavailable
+from core.infrastructure.redis_client import RedisClient, translated
 
 MOST_AT_ONCE = 256
 
 
 class GatheredReads:
-    """A GET costs a process more than all else about a cached answer; of an MGET many share the cost."""
+    """A GET costs a process more than all else about a cached answer; of an MGET many share the cost.
 
-    def __init__(self, client: RedisClient) -> None:
+    One round trip is under way at a time: the more is asked meanwhile, the more share the next.
+    """
+
+    def __init__(self, client: RedisClient, unavailable: type[Unavailable]) -> None:
         self._client = client
-        self._asked: dict[str, asyncio.Future[bytes | None]] = {}
-        self._reading: set[asyncio.Task[None]] = set()
+        self._unavailable = unavailable
+        self._asked: dict[str, list[asyncio.Future[bytes | None]]] = {}
+        self._reading: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> bytes | None:
-        """The key's value. Raises what the client raises."""
-        answer = self._asked.get(key)
-        if answer is None:
-            answer = self._asked[key] = asyncio.get_running_loop().create_future()
-            if len(self._asked) == 1:
-                asyncio.get_running_loop().call_soon(self._read_asked)
-            elif len(self._asked) >= MOST_AT_ONCE:
-                self._read_asked()
-        # Whoever gives up, or is cancelled, must not take the answer away from the others.
-        return await asyncio.shield(answer)
+        """The key's value. Raises `unavailable`."""
+        loop = asyncio.get_running_loop()
+        # One each: whoever gives up, or is cancelled, must not take the answer away from the others.
+        answer: asyncio.Future[bytes | None] = loop.create_future()
+        self._asked.setdefault(key, []).append(answer)
+        if self._reading is None:
+            self._reading = loop.create_task(self._read_on())
+        return await answer
 
-    def _read_asked(self) -> None:
-        asked, self._asked = self._asked, {}
-        if asked:
-            task = asyncio.ensure_future(self._read(asked))
-            self._reading.add(task)
-            task.add_done_callback(self._reading.discard)
-
-    async def _read(self, asked: dict[str, "asyncio.Future[bytes | None]"]) -> None:
+    async def _read_on(self) -> None:
         try:
-            values = await self._client.mget(asked)
-        except Exception as error:  # whatever it is, those who wait must hear of it
-            for answer in asked.values():
-                _fail(answer, error)
-        else:
-            for answer, value in zip(asked.values(), values, strict=True):
-                if not answer.done():
-                    answer.set_result(value)
+            while self._asked:
+                await self._read({key: self._asked.pop(key) for key in list(islice(self._asked, MOST_AT_ONCE))})
         finally:
-            for answer in asked.values():
+            self._reading = None
+
+    async def _read(self, asked: dict[str, list["asyncio.Future[bytes | None]"]]) -> None:
+        try:
+            with translated(self._unavailable):
+                values = await self._client.mget(asked)
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            for answer in chain.from_iterable(asked.values()):
+                if not answer.done():
+                    answer.set_exception(error)
+        else:
+            for answers, value in zip(asked.values(), values, strict=True):
+                for answer in answers:
+                    if not answer.done():
+                        answer.set_result(value)
+        finally:
+            for answer in chain.from_iterable(asked.values()):
                 answer.cancel()
-
-
-def _fail(answer: "asyncio.Future[bytes | None]", error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
-        # Nobody may be left to hear of it.
-        answer.exception()

@@ -1,6 +1,5 @@
 """Feeds in Redis."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -8,17 +7,17 @@ import msgspec
 import structlog
 
 from core.domain.errors import CacheUnavailable
-from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
+from core.domain.feed import Feed, FeedOrder, FirstPage
 from core.infrastructure.gathered_reads import GatheredReads
+from core.infrastructure.packed_recommendations import PackedRecommendations, PackedTexts, pack
+from core.infrastructure.page_rendering import RenderedStart, render_start
 from core.infrastructure.redis_client import RedisClient, translated
 
 READY_CHANNEL = "feed-ready"
 KEPT_AFTER_EXPIRY = timedelta(hours=1)
 COLD_SECONDS = 30
+FIRST_PAGE_LIMIT = 50
 _NUMBER_DIGITS = 20
-
-# A reason is stored as its place here: append only.
-_REASONS = (Reason.COLLABORATIVE_FILTERING, Reason.POPULAR)
 
 # The value begins with the order, 40 digits: as text it compares like the numbers do. What begins otherwise is not
 # ours and gives way. An equal order is the same feed again, written anew in case the old bytes cannot be read.
@@ -40,41 +39,51 @@ return 1
 """
 
 
-class _StoredFeed(msgspec.Struct, frozen=True, array_like=True):
-    """A feed as it lies in Redis, behind its order."""
+class _StoredFeed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A feed as it lies in Redis, behind its order.
 
-    post_ids: list[UUID]
-    scores: list[float]
-    reasons: list[int]
+    records: packed recommendations; texts: of their ids, none at all where every id is its own text; first_limit,
+    first_deflated, first_crc, first_length: the first page's start as it goes out.
+    """
+
+    records: bytes
+    texts: list[str]
     model_version: str
     generated_at: datetime
     expires_at: datetime
     built_up_to: datetime | None
-    external_ids: list[tuple[UUID, str]]
+    compute_ms: float
+    first_limit: int
+    first_deflated: bytes
+    first_crc: int
+    first_length: int
 
 
-_encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
+_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_StoredFeed)
 
 
 class RedisFeedCache:
-    """One key a user, `feed:<uuid>`, that lives until an hour after the feed's expiry."""
+    """One key a user, `feed:<uuid>`, that lives until an hour after the feed's expiry.
 
-    def __init__(self, client: RedisClient) -> None:
+    The first page lies beside the feed as it goes out, compressed: a web process sends it as it is.
+    """
+
+    def __init__(self, client: RedisClient, first_page_limit: int = FIRST_PAGE_LIMIT) -> None:
         self._client = client
-        self._reads = GatheredReads(client)
+        self._first_page_limit = first_page_limit
+        self._reads = GatheredReads(client, CacheUnavailable)
         self._put = client.register_script(_PUT)
         self._put_provisional = client.register_script(_PUT_PROVISIONAL)
 
     async def get(self, user_id: UUID) -> Feed | None:
         """The feed held for the user; a value that cannot be read counts as forgotten."""
-        with translated(CacheUnavailable):
-            value = await self._reads.get(feed_key(user_id))
+        value = await self._reads.get(feed_key(user_id))
         if value is None:
             return None
         try:
             return _decoded(user_id, value)
-        except (ValueError, IndexError, msgspec.DecodeError) as error:
+        except (ValueError, msgspec.DecodeError) as error:
             structlog.get_logger().warning("cached_feed_not_readable", user_id=str(user_id), error=str(error))
             return None
 
@@ -82,14 +91,14 @@ class RedisFeedCache:
         """Hold the feed and tell whoever listens, in one script."""
         remaining = feed.expires_at - datetime.now(UTC) + KEPT_AFTER_EXPIRY
         milliseconds = max(1, remaining // timedelta(milliseconds=1))
-        arguments = [_encoded(feed), milliseconds, READY_CHANNEL, str(feed.user_id)]
+        arguments = [_encoded(feed, self._first_page_limit), milliseconds, READY_CHANNEL, str(feed.user_id)]
         with translated(CacheUnavailable):
             return bool(await self._put(keys=[feed_key(feed.user_id)], args=arguments))
 
     async def put_provisional(self, feed: Feed) -> bool:
         """The same where no feed is there, and for no longer than it is fresh."""
         milliseconds = max(1, (feed.expires_at - datetime.now(UTC)) // timedelta(milliseconds=1))
-        arguments = [_encoded(feed), milliseconds, READY_CHANNEL, str(feed.user_id)]
+        arguments = [_encoded(feed, self._first_page_limit), milliseconds, READY_CHANNEL, str(feed.user_id)]
         with translated(CacheUnavailable):
             return bool(await self._put_provisional(keys=[feed_key(feed.user_id)], args=arguments))
 
@@ -100,8 +109,7 @@ class RedisFeedCache:
 
     async def is_cold(self, user_id: UUID) -> bool:
         """Whether the marker is there."""
-        with translated(CacheUnavailable):
-            return await self._reads.get(_cold_key(user_id)) is not None
+        return await self._reads.get(_cold_key(user_id)) is not None
 
     async def mark_cold(self, user_id: UUID) -> None:
         """Set the marker for half a minute."""
@@ -118,36 +126,40 @@ def _cold_key(user_id: UUID) -> str:
     return f"cold:{user_id}"
 
 
-def _encoded(feed: Feed) -> bytes:
+def _encoded(feed: Feed, first_page_limit: int) -> bytes:
+    start = RenderedStart.of(
+        render_start(feed.recommendations[:first_page_limit], feed.external_ids, feed.model_version)
+    )
     stored = _StoredFeed(
-        post_ids=[item.post_id for item in feed.recommendations],
-        scores=[item.score for item in feed.recommendations],
-        reasons=[_REASONS.index(item.reason) for item in feed.recommendations],
+        records=pack(feed.recommendations),
+        texts=[feed.external_ids.get(item.post_id, "") for item in feed.recommendations] if feed.external_ids else [],
         model_version=feed.model_version,
         generated_at=feed.generated_at,
         expires_at=feed.expires_at,
         built_up_to=feed.built_up_to,
-        external_ids=list(feed.external_ids.items()),
+        compute_ms=feed.compute_ms,
+        first_limit=first_page_limit,
+        first_deflated=start.deflated,
+        first_crc=start.crc,
+        first_length=start.length,
     )
     order = "".join(f"{number:0{_NUMBER_DIGITS}d}" for number in feed.order)
     return order.encode() + _encoder.encode(stored)
 
 
 def _decoded(user_id: UUID, value: bytes) -> Feed:
-    stored = _decoder.decode(value[2 * _NUMBER_DIGITS :])
+    stored = _decoder.decode(memoryview(value)[2 * _NUMBER_DIGITS :])
+    recommendations = PackedRecommendations.checked(stored.records)
+    start = RenderedStart(stored.first_deflated, stored.first_crc, stored.first_length)
     return Feed(
         user_id=user_id,
-        recommendations=tuple(_recommendations(stored.post_ids, stored.scores, stored.reasons)),
+        recommendations=recommendations,
         model_version=stored.model_version,
         order=FeedOrder(int(value[:_NUMBER_DIGITS]), int(value[_NUMBER_DIGITS : 2 * _NUMBER_DIGITS])),
         generated_at=stored.generated_at,
         expires_at=stored.expires_at,
         built_up_to=stored.built_up_to,
-        external_ids=dict(stored.external_ids),
+        external_ids=PackedTexts(recommendations, stored.texts) if stored.texts else {},
+        compute_ms=stored.compute_ms,
+        first_page=FirstPage(stored.first_limit, start),
     )
-
-
-def _recommendations(post_ids: Sequence[UUID], scores: Sequence[float], reasons: Sequence[int]) -> list[Recommendation]:
-    if not len(post_ids) == len(scores) == len(reasons):
-        raise ValueError("posts, scores and reasons are not as many as each other")
-    return list(map(Recommendation, post_ids, scores, map(_REASONS.__getitem__, reasons)))

@@ -1,14 +1,14 @@
 """`threads-ml bench serve`: cached answers of one web process, beside a constant of the same size."""
 
 import asyncio
-import json
 import os
+import random
 import re
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,11 +29,14 @@ from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache, feed_key
 from scripts.bench.http_load import Connection, post_request
 from scripts.bench.own_service import HOST, READY_WITHIN_SECONDS, TIMEOUT_SECONDS, free_port
+from scripts.bench.plain_list import as_plain_list, list_key
 from scripts.bench.serving import CONSTANT_PATH
 from scripts.command import command_app, console, run_to_end
 
 CONNECTIONS, DEPTH = 32, 150
-AIMS = {"plain": 0.5, "compressed": 0.7, "excluding": 0.4, "stranger": 0.5}
+AIMS = {"plain": 0.5, "compressed": 0.7, "excluding": 0.4, "page_two": 0.4, "stranger": 0.5}
+# Users whose requests must be known in advance: with posts of their own feed to exclude, or with a cursor.
+PREPARED_USERS = 1000
 GENERATE = "/recommendations/generate"
 _RATE, _P99 = re.compile(r"Requests/sec:\s+([\d.]+)"), re.compile(r"99%\s+([\d.]+)(us|ms|s)")
 _BAD = re.compile(r"Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)")
@@ -44,22 +47,25 @@ app = command_app()
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One kind of request. share: of the constant's requests a second, in the same run; p99_ratio: over its."""
+    """One kind of request. share: of the constant's requests a second, in the same run; p99_ratio: over its;
+    times_fastapi: requests a second over those of the first shape of the service, in the same run."""
 
     requests_a_second: float
     p99_ms: float
     share: float
     p99_ratio: float
+    times_fastapi: float
 
 
 @dataclass(frozen=True, slots=True)
 class ServeFigures:
     """bytes_per_feed: what Redis takes for a user's feed of 150 recommendations, by MEMORY USAGE; body_bytes: of an
-    answer with 50."""
+    answer with 50, compressed_bytes: of the same as gzip."""
 
     users: int
     connections: int
     body_bytes: int
+    compressed_bytes: int
     bytes_per_feed: int
     loads: Mapping[str, Load]
 
@@ -87,12 +93,24 @@ async def measure(users: int, seconds: int, rounds: int) -> ServeFigures:
             await migrate(postgres.url)
             bytes_per_feed = await _fill(valkey.url(0), users)
             environment = {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url(0), "BROKER_URL": valkey.url(1)}
-            size = await _body_size(environment)
-            async with _web(environment, size) as port:
-                best = await _measured(wrk, folder, port, users, seconds, rounds)
-    ceiling = best.pop("constant")
-    loads = {name: Load(rate, p99, rate / ceiling[0], p99 / ceiling[1]) for name, (rate, p99) in best.items()}
-    return ServeFigures(users, CONNECTIONS, size, bytes_per_feed, {"constant": Load(*ceiling, 1.0, 1.0), **loads})
+            async with _server("scripts.bench.serving", environment, "1") as port:
+                size, compressed = await _body_sizes(port)
+                scripts = {**_scripts(users), **await _prepared_scripts(port, min(users, PREPARED_USERS))}
+            async with (
+                _server("scripts.bench.serving", environment, str(size)) as port,
+                _server("scripts.bench.fastapi_serving", environment) as fastapi_port,
+            ):
+                loads = [(name, script, port) for name, script in scripts.items()]
+                loads.append(("fastapi", scripts["plain"], fastapi_port))
+                best = await _measured(wrk, folder, loads, seconds, rounds)
+    return ServeFigures(users, CONNECTIONS, size, compressed, bytes_per_feed, _compared(best))
+
+
+def _compared(best: Mapping[str, tuple[float, float]]) -> dict[str, Load]:
+    (ceiling, ceiling_p99), fastapi = best["constant"], best["fastapi"][0]
+    return {
+        name: Load(rate, p99, rate / ceiling, p99 / ceiling_p99, rate / fastapi) for name, (rate, p99) in best.items()
+    }
 
 
 def user_of(number: int) -> UUID:
@@ -101,35 +119,49 @@ def user_of(number: int) -> UUID:
 
 
 async def _fill(url: str, users: int) -> int:
-    now = datetime.now(UTC)
+    now, draw = datetime.now(UTC), random.Random(0)  # noqa: S311 - ids of made-up posts
     async with open_redis(url) as client:
         cache = RedisFeedCache(client)
         for number in range(users):
             items = tuple(
-                Recommendation(
-                    UUID(int=(9 << 120) | (number * 7919 + place)), 1 / (1 + place), Reason.COLLABORATIVE_FILTERING
-                )
-                for place in range(DEPTH)
+                Recommendation(UUID(int=draw.getrandbits(128), version=4), score, Reason.COLLABORATIVE_FILTERING)
+                for score in sorted((draw.random() for _ in range(DEPTH)), reverse=True)
             )
             order = FeedOrder(1, number + 1)
             feed = Feed(user_of(number), items, "collaborative_filtering_v1", order, now, now + timedelta(days=1), now)
             await cache.put(feed)
+            await client.set(list_key(str(feed.user_id)), as_plain_list(items))
         return int(await client.memory_usage(feed_key(user_of(0))))
 
 
-async def _body_size(environment: Mapping[str, str]) -> int:
-    async with _web(environment, 1) as port, Connection(HOST, port, TIMEOUT_SECONDS) as connection:
-        body = json.dumps({"user_id": str(user_of(0))}).encode()
-        return len((await connection.ask(post_request(GENERATE, body))).body)
+async def _body_sizes(port: int) -> tuple[int, int]:
+    body = msgspec.json.encode({"user_id": user_of(0)})
+    async with Connection(HOST, port, TIMEOUT_SECONDS) as connection:
+        plain = await connection.ask(post_request(GENERATE, body))
+        compressed = await connection.ask(post_request(GENERATE, body, "Accept-Encoding: gzip\r\n"))
+    return len(plain.body), len(compressed.body)
+
+
+async def _prepared_scripts(port: int, users: int) -> dict[str, str]:
+    """Each user's next page, and first page without its first two posts."""
+    excluding, page_two = [], []
+    async with Connection(HOST, port, TIMEOUT_SECONDS) as connection:
+        for user_id in map(user_of, range(users)):
+            first = await connection.ask(post_request(GENERATE, msgspec.json.encode({"user_id": user_id})))
+            page = msgspec.json.decode(first.body)
+            seen = [item["post_id"] for item in page["recommendations"][:2]]
+            excluding.append(msgspec.json.encode({"user_id": user_id, "exclude_post_ids": seen}).decode())
+            page_two.append(msgspec.json.encode({"user_id": user_id, "cursor": page["next_cursor"]}).decode())
+    return {"excluding": _listed_script(excluding), "page_two": _listed_script(page_two)}
 
 
 @asynccontextmanager
-async def _web(environment: Mapping[str, str], size: int) -> AsyncIterator[int]:
-    """A web process whose log goes nowhere, as a platform's pipe would take it."""
+async def _server(module: str, environment: Mapping[str, str], *arguments: str) -> AsyncIterator[int]:
+    """A process that serves, whose log goes nowhere, as a platform's pipe would take it."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scripts.bench.serving", str(port), str(size)),
-        env=os.environ | environment,
+        *(sys.executable, "-m", module, str(port), *arguments),
+        env=os.environ | environment | {"METRICS_PORT": "0"},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -149,12 +181,12 @@ async def _until_ready(port: int) -> None:
 
 
 async def _measured(
-    wrk: str, folder: Path, port: int, users: int, seconds: int, rounds: int
+    wrk: str, folder: Path, loads: Sequence[tuple[str, str, int]], seconds: int, rounds: int
 ) -> dict[str, tuple[float, float]]:
     """Requests a second and milliseconds of the 99th percentile by kind, each the best of its rounds."""
     best: dict[str, tuple[float, float]] = {}
     for _ in range(rounds):
-        for name, script in _scripts(users).items():
+        for name, script, port in loads:
             path = folder / f"{name}.lua"
             path.write_text(script)
             rate, p99 = await _wrk(wrk, path, port, seconds)
@@ -183,24 +215,34 @@ def _scripts(users: int) -> dict[str, str]:
         local id = "{prefix}" .. string.format("%012x", number)
         id = id:sub(1, 8) .. "-" .. id:sub(9, 12) .. "-" .. id:sub(13, 16) .. "-" .. id:sub(17, 20) .. "-" .. id:sub(21)
     """
-    excluded = ', \\"exclude_post_ids\\": [\\"post-1\\", \\"post-2\\"]'
     stranger = 'number = number + 1\nlocal id = "stranger-" .. (number % 500)'
     return {
         "constant": _script(CONSTANT_PATH, known),
         "plain": _script(GENERATE, known),
         "compressed": _script(GENERATE, known, headers='["Accept-Encoding"] = "gzip, zstd, deflate"'),
-        "excluding": _script(GENERATE, known, excluded),
         "stranger": _script(GENERATE, stranger),
     }
 
 
-def _script(path: str, choose: str, more: str = "", headers: str = "") -> str:
+def _listed_script(bodies: Sequence[str]) -> str:
+    return f"""
+        local number = 0
+        local headers = {{["Content-Type"] = "application/json"}}
+        local bodies = {{{", ".join(f"[[{body}]]" for body in bodies)}}}
+        request = function()
+            number = number % {len(bodies)} + 1
+            return wrk.format("POST", "{GENERATE}", headers, bodies[number])
+        end
+    """
+
+
+def _script(path: str, choose: str, headers: str = "") -> str:
     return f"""
         local number = 0
         local headers = {{["Content-Type"] = "application/json", {headers}}}
         request = function()
             {choose}
-            return wrk.format("POST", "{path}", headers, "{{\\"user_id\\": \\"" .. id .. "\\"{more}}}")
+            return wrk.format("POST", "{path}", headers, "{{\\"user_id\\": \\"" .. id .. "\\"}}")
         end
     """
 
@@ -208,9 +250,11 @@ def _script(path: str, choose: str, more: str = "", headers: str = "") -> str:
 def _table(figures: ServeFigures) -> Table:
     title = (
         f"{figures.users:,} users, {figures.connections} connections; answers of {figures.body_bytes:,} bytes, "
-        f"{figures.bytes_per_feed:,} bytes a feed in Redis"
+        f"{figures.compressed_bytes:,} compressed; {figures.bytes_per_feed:,} bytes a feed in Redis"
     )
-    table = Table("kind", "requests/s", "of the constant", "aim", "p99 ms", "over the constant's", title=title)
+    table = Table(
+        "kind", "requests/s", "of the constant", "aim", "p99 ms", "over the constant's", "times FastAPI", title=title
+    )
     for name, load in figures.loads.items():
         aim = f"{AIMS[name]:.2f}" if name in AIMS else ""
         cells = (
@@ -219,6 +263,7 @@ def _table(figures: ServeFigures) -> Table:
             aim,
             f"{load.p99_ms:.2f}",
             f"{load.p99_ratio:.1f}",
+            f"{load.times_fastapi:.1f}",
         )
         table.add_row(name, *cells)
     return table

@@ -7,7 +7,10 @@ from core.domain.feed import Feed
 
 
 class FeedCache(Protocol):
-    """May forget any feed at any time; never replaces a feed by one of a lower order. Raises CacheUnavailable."""
+    """May forget any feed at any time, and a score's digits beyond the sixth; never replaces a feed by a lower order's.
+
+    Raises CacheUnavailable.
+    """
 
     async def get(self, user_id: UUID) -> Feed | None:
         """The feed held for the user, fresh or not."""

@@ -1,3 +1,4 @@
+import gzip
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -7,9 +8,10 @@ import msgspec
 import pytest
 
 from core.application.job_report import JobReport
-from core.domain.feed import NO_FEED, FeedSource
+from core.domain.feed import NO_FEED, FeedSource, FirstPage
 from core.domain.job import FeedRequest, JobState, Ticket
 from core.domain.page import FeedPage, page_of
+from core.infrastructure.page_rendering import RenderedStart, render_start
 from tests.builders import NOON, USER, feed_of, post, provisional_feed_of
 from web.answers import job_answer, page_answer, page_or_not_modified, ticket_answer
 from web.cursor import read_cursor
@@ -42,6 +44,37 @@ def test_a_page_holds_what_the_contract_says_and_nothing_else() -> None:
     }
 
 
+def prepared(limit: int = 2) -> FeedPage:
+    """A page as the cache gives it."""
+    feed = feed_of(posts=(1, 2, 3))
+    start = RenderedStart.of(render_start(feed.recommendations[:2], feed.external_ids, feed.model_version))
+    return page_of(replace(feed, first_page=FirstPage(2, start)), replace(ASKED, limit=limit), FeedSource.CACHE)
+
+
+def test_a_page_prepared_in_advance_says_the_same() -> None:
+    answer = page_answer(prepared(), NOON)
+
+    assert answer.body == page_answer(page(), NOON).body
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_a_page_prepared_in_advance_is_sent_compressed_to_who_takes_that() -> None:
+    answer = page_answer(prepared(), NOON, accept_encoding="br, gzip")
+
+    assert gzip.decompress(answer.body or b"") == page_answer(page(), NOON).body
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.headers["Vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("other", [replace(ASKED, limit=1), replace(ASKED, excluded_post_ids=("post-1",))])
+def test_another_page_than_the_prepared_one_is_written_anew(other: FeedRequest) -> None:
+    feed = replace(feed_of(posts=(1, 2, 3)), first_page=FirstPage(2, "not what was asked for"))
+
+    asked = page_of(feed, other, FeedSource.CACHE)
+
+    assert decoded(page_answer(asked, NOON, "gzip").body)["count"] == other.limit
+
+
 def test_when_more_is_left_the_cursor_leads_there() -> None:
     body = decoded(page_answer(page(), NOON).body)
 
@@ -49,7 +82,7 @@ def test_when_more_is_left_the_cursor_leads_there() -> None:
 
 
 def test_ids_go_out_as_they_came_in() -> None:
-    body = decoded(page_answer(replace(page(), external_ids={post(1): "post-id-1"}), NOON).body)
+    body = decoded(page_answer(page()._replace(external_ids={post(1): "post-id-1"}), NOON).body)
 
     assert [item["post_id"] for item in body["recommendations"]] == ["post-id-1", str(post(2))]
 
@@ -75,14 +108,14 @@ def test_a_provisional_page_is_marked_and_may_not_be_kept(source: FeedSource, et
 
 @pytest.mark.parametrize(("remaining_seconds", "max_age"), [(3600, 60), (60, 60), (59.9, 59), (0.5, 0), (-5, 0)])
 def test_a_page_may_be_kept_for_a_minute_but_not_beyond_its_expiry(remaining_seconds: float, max_age: int) -> None:
-    expiring = replace(page(), expires_at=NOON + timedelta(seconds=remaining_seconds))
+    expiring = page()._replace(expires_at=NOON + timedelta(seconds=remaining_seconds))
 
     assert page_answer(expiring, NOON).headers["Cache-Control"] == f"private, max-age={max_age}"
 
 
 @pytest.mark.parametrize("sent", ['W/"1-1"', '"1-1"', '"x", W/"1-1"', "*", ' W/"0-9" ,W/"1-1" '])
 def test_who_has_the_feed_already_gets_304(sent: str) -> None:
-    answer = page_or_not_modified(page(), NOON, sent)
+    answer = page_or_not_modified(page(), NOON, if_none_match=sent)
 
     assert (answer.status, answer.body) == (304, b"")
     assert answer.headers["ETag"] == 'W/"1-1"'
@@ -91,7 +124,7 @@ def test_who_has_the_feed_already_gets_304(sent: str) -> None:
 
 @pytest.mark.parametrize("sent", ["", 'W/"1-2"', '"11"', "1-1", "nonsense", '"*"'])
 def test_who_has_another_one_gets_the_page(sent: str) -> None:
-    assert page_or_not_modified(page(), NOON, sent).status == 200
+    assert page_or_not_modified(page(), NOON, if_none_match=sent).status == 200
 
 
 def test_a_ticket_says_where_and_when_to_look() -> None:

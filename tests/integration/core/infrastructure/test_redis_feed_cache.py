@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from core.application.ports.feed_cache import FeedCache
 from core.domain.errors import CacheUnavailable
 from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
+from core.infrastructure.page_rendering import RenderedStart, render_start
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import (
     COLD_SECONDS,
@@ -55,7 +56,7 @@ def feed_of(user_id: UUID, epoch: int = 1, generation: int = 1, expires_in: time
         user_id=user_id,
         recommendations=(
             Recommendation(foreign, 1.0, Reason.COLLABORATIVE_FILTERING),
-            Recommendation(uuid4(), 1 / 3, Reason.POPULAR),
+            Recommendation(uuid4(), 0.333333, Reason.POPULAR),
         ),
         model_version="collaborative_filtering_v3",
         order=FeedOrder(epoch, generation),
@@ -120,6 +121,30 @@ async def test_what_was_put_is_got_back_whole(cache: FeedCache) -> None:
 
     assert stored
     assert await cache.get(feed.user_id) == feed
+
+
+async def test_a_feed_comes_back_with_its_first_page_as_it_goes_out(client: Any) -> None:
+    feed = replace(feed_of(uuid4()), compute_ms=7.5)
+    cache = RedisFeedCache(client, first_page_limit=1)
+
+    await cache.put(feed)
+
+    held = await cache.get(feed.user_id)
+    assert held is not None
+    assert held.compute_ms == 7.5
+    assert held.first_page is not None
+    assert held.first_page.limit == 1
+    start = cast(RenderedStart, held.first_page.rendering)
+    assert start.text() == render_start(feed.recommendations[:1], feed.external_ids, feed.model_version)
+
+
+async def test_a_deep_feed_takes_forty_bytes_a_recommendation_and_two_hundred_more(client: Any) -> None:
+    items = tuple(Recommendation(uuid4(), place / 150, Reason.POPULAR) for place in range(150, 0, -1))
+    feed = replace(feed_of(uuid4()), recommendations=items, external_ids={})
+
+    await RedisFeedCache(client).put(feed)
+
+    assert await client.memory_usage(feed_key(feed.user_id)) <= 40 * len(items) + 200
 
 
 async def test_an_empty_feed_of_a_user_without_moments_is_a_feed_too(cache: FeedCache) -> None:

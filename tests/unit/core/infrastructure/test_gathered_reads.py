@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from core.domain.errors import CacheUnavailable
 from core.infrastructure.gathered_reads import MOST_AT_ONCE, GatheredReads
 
 
@@ -28,7 +29,7 @@ class CountedRedis:
 
 async def test_who_asks_in_the_same_turn_shares_a_round_trip() -> None:
     redis = CountedRedis()
-    reads = GatheredReads(redis)
+    reads = GatheredReads(redis, CacheUnavailable)
 
     answers = await asyncio.gather(*[reads.get(key) for key in ("a", "b", "a", "-c")])
 
@@ -38,7 +39,7 @@ async def test_who_asks_in_the_same_turn_shares_a_round_trip() -> None:
 
 async def test_who_asks_later_gets_a_round_of_his_own() -> None:
     redis = CountedRedis()
-    reads = GatheredReads(redis)
+    reads = GatheredReads(redis, CacheUnavailable)
 
     assert [await reads.get("a"), await reads.get("a")] == [b"A", b"A"]
 
@@ -47,7 +48,7 @@ async def test_who_asks_later_gets_a_round_of_his_own() -> None:
 
 async def test_a_round_has_no_more_than_so_many_keys() -> None:
     redis = CountedRedis()
-    reads = GatheredReads(redis)
+    reads = GatheredReads(redis, CacheUnavailable)
 
     answers = await asyncio.gather(*[reads.get(f"{number}") for number in range(MOST_AT_ONCE + 5)])
 
@@ -57,19 +58,19 @@ async def test_a_round_has_no_more_than_so_many_keys() -> None:
 
 async def test_all_who_asked_hear_of_a_failure_and_the_next_round_is_free_of_it() -> None:
     redis = CountedRedis()
-    reads = GatheredReads(redis)
+    reads = GatheredReads(redis, CacheUnavailable)
     redis.is_away = True
 
     failures = await asyncio.gather(reads.get("a"), reads.get("b"), return_exceptions=True)
 
-    assert [type(failure) for failure in failures] == [RedisConnectionError] * 2
+    assert [type(failure) for failure in failures] == [CacheUnavailable] * 2
     redis.is_away = False
     assert await reads.get("a") == b"A"
 
 
 async def test_one_who_gives_up_does_not_take_the_answer_from_the_others() -> None:
     redis = CountedRedis()
-    reads = GatheredReads(redis)
+    reads = GatheredReads(redis, CacheUnavailable)
     redis.gate.clear()
     impatient, patient = asyncio.ensure_future(reads.get("a")), asyncio.ensure_future(reads.get("a"))
     await asyncio.sleep(0)
@@ -84,7 +85,7 @@ async def test_one_who_gives_up_does_not_take_the_answer_from_the_others() -> No
 
 async def test_a_failure_that_nobody_waits_for_any_more_disturbs_nobody() -> None:
     redis = CountedRedis()
-    reads = GatheredReads(redis)
+    reads = GatheredReads(redis, CacheUnavailable)
     redis.gate.clear()
     redis.is_away = True
     asked = asyncio.ensure_future(reads.get("a"))

@@ -8,6 +8,7 @@ from uuid import UUID
 from core.application.ports.feed_archive import FeedCounts
 from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
 from core.infrastructure.postgres_pool import Pool, borrowed, transaction
+from core.infrastructure.shared_reads import SharedReads
 
 COUNT_TIMEOUT_SECONDS = 30.0
 BATCH = 1000
@@ -46,12 +47,11 @@ class PostgresFeedArchive:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._reads = SharedReads(self._read)
 
     async def get(self, user_id: UUID) -> Feed | None:
-        """The user's stored feed, fresh or not."""
-        async with borrowed(self._pool) as connection:
-            row = await connection.fetchrow(_GET, user_id)
-        return None if row is None else _feed_of(row)
+        """The user's stored feed, fresh or not; a crowd that misses the same one in the cache costs one query."""
+        return await self._reads.get(user_id)
 
     async def put(self, feed: Feed) -> bool:
         """Store the feed unless a newer one is there."""
@@ -81,6 +81,11 @@ class PostgresFeedArchive:
         """The last number the sequence gave out, 0 before the first."""
         async with borrowed(self._pool) as connection:
             return int(await connection.fetchval(_NEWEST))
+
+    async def _read(self, user_id: UUID) -> Feed | None:
+        async with borrowed(self._pool) as connection:
+            row = await connection.fetchrow(_GET, user_id)
+        return None if row is None else _feed_of(row)
 
 
 def _columns_of(feed: Feed) -> tuple[Any, ...]:

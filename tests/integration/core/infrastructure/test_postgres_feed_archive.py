@@ -1,8 +1,10 @@
 """The feed archive, fake and real, keeps its promise; the view over it is what the app reads."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -186,3 +188,26 @@ async def test_looking_a_user_up_in_the_view_uses_the_key_of_the_feed(pool: Pool
     plan = await pool.fetch("explain select * from user_recommendation where user_id = $1", user(1))
 
     assert "feed_pkey" in "".join(row[0] for row in plan)
+
+
+class CountedPool:
+    """Hands out the pool's connections, and counts them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool, self.borrowed = pool, 0
+
+    def acquire(self, timeout: float) -> Any:
+        self.borrowed += 1
+        return self.pool.acquire(timeout=timeout)
+
+
+async def test_a_crowd_that_asks_for_one_users_feed_costs_one_query(pool: Pool) -> None:
+    counted = CountedPool(pool)
+    archive = PostgresFeedArchive(counted)
+    await archive.put(FEED)
+    counted.borrowed = 0
+
+    found = await asyncio.gather(*[archive.get(FEED.user_id) for _ in range(50)])
+
+    assert found == [FEED] * 50
+    assert counted.borrowed == 1

@@ -75,7 +75,7 @@ async def test_a_provisional_feed_is_held_where_there_is_none(cache: FeedCache) 
 
 
 async def test_a_provisional_feed_replaces_none_of_whatever_order(cache: FeedCache) -> None:
-    held = feed_of(uuid4(), epoch=1, expires_in=timedelta(hours=-1))
+    held = feed_of(uuid4(), epoch=1, expires_in=timedelta(minutes=-30))
     await cache.put(held)
 
     assert not await cache.put_provisional(feed_of(held.user_id, epoch=2, generation=0))

@@ -18,10 +18,11 @@ class PruneModels:
 
     async def all_but(self, keep: int) -> Sequence[ModelRecord]:
         """Keep the newest so many, what serves, and the one that a rollback would go back to; gives the others."""
-        records = await self.registry.all()
-        needed = {record.number for record in records[:keep]} | await self._serving(records)
-        before = model_before(records)
-        return await self._pruned([record for record in records if record.number not in needed and record != before])
+        return await self._pruned(await self._others(keep))
+
+    async def unneeded(self, keep: int) -> Sequence[ModelRecord]:
+        """Whose bytes would go if so many were kept."""
+        return [record for record in await self._others(keep) if record.pruned_at is None]
 
     async def only(self, numbers: Sequence[int]) -> Sequence[ModelRecord]:
         """Raises NotFound, and PruneRefused for the champion and what is pinned; nothing is removed then."""
@@ -42,6 +43,12 @@ class PruneModels:
         One that is at work stores its bytes again when it has registered them.
         """
         return await self.artefacts.remove_strays(await self._named())
+
+    async def _others(self, keep: int) -> Sequence[ModelRecord]:
+        records = await self.registry.all()
+        needed = {record.number for record in records[:keep]} | await self._serving(records)
+        before = model_before(records)
+        return [record for record in records if record.number not in needed and record != before]
 
     async def _serving(self, records: Sequence[ModelRecord]) -> set[int]:
         """The champion, and under a pin what serves in its place."""

@@ -6,7 +6,7 @@ from typing import NoReturn
 from uuid import UUID
 
 from core.domain.errors import CacheUnavailable, QueueUnavailable
-from core.domain.feed import Feed
+from core.domain.feed import Feed, FeedOrder
 from core.domain.job import GenerateMessage, JobProgress, Queue, Submission
 from core.domain.levels import QueueLevel
 
@@ -29,6 +29,10 @@ class AbsentFeedCache:
         raise CacheUnavailable(_MISSING)
 
     async def announce(self, user_id: UUID) -> None:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+    async def forget(self, orders: Mapping[UUID, FeedOrder]) -> None:  # noqa: ARG002 - the port's signature
         """Raise CacheUnavailable."""
         raise CacheUnavailable(_MISSING)
 

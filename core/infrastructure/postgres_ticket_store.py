@@ -27,6 +27,14 @@ _ADD = """
     insert into ticket (id, user_id, request, epoch, generation, created_at, expires_at, failure)
     values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do nothing
 """
+_REMOVE_EXPIRED = """
+    with removed as (
+        delete from ticket where id in (
+            select id from ticket where expires_at < $1 order by expires_at limit $2 for update skip locked
+        ) returning id
+    )
+    select count(*) from removed
+"""
 _GET = "select id, request, epoch, generation, created_at, expires_at, failure from ticket where id = $1"
 _FAIL = "update ticket set failure = $2 where user_id = $1 and failure is null and expires_at > now()"
 _OVERDUE = """
@@ -65,6 +73,16 @@ class PostgresTicketStore:
         """Write the failure on the user's open tickets."""
         async with borrowed(self._pool) as connection:
             await connection.execute(_FAIL, user_id, failure.replace("\0", "�"))  # which Postgres keeps out of text
+
+    async def count_expired(self, before: datetime) -> int:
+        """How many expired before the moment."""
+        async with borrowed(self._pool) as connection:
+            return int(await connection.fetchval("select count(*) from ticket where expires_at < $1", before))
+
+    async def remove_expired(self, before: datetime, at_most: int) -> int:
+        """One statement, which waits for nobody."""
+        async with borrowed(self._pool) as connection:
+            return int(await connection.fetchval(_REMOVE_EXPIRED, before, at_most))
 
     @asynccontextmanager
     async def overdue(self, created_before: datetime) -> AsyncIterator[Sequence[UUID]]:

@@ -1,5 +1,6 @@
 """Feeds in Redis."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -36,6 +37,13 @@ _PUT_PROVISIONAL = """
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 1
+"""
+# What begins otherwise than with an order is not ours to judge: it goes when its time is over.
+_FORGET = """
+for place, key in ipairs(KEYS) do
+    local held = redis.call('GETRANGE', key, 0, 39)
+    if #held == 40 and held <= ARGV[place] then redis.call('UNLINK', key) end
+end
 """
 
 
@@ -75,6 +83,7 @@ class RedisFeedCache:
         self._reads = GatheredReads(client, CacheUnavailable)
         self._put = client.register_script(_PUT)
         self._put_provisional = client.register_script(_PUT_PROVISIONAL)
+        self._forget = client.register_script(_FORGET)
 
     async def get(self, user_id: UUID) -> Feed | None:
         """The feed held for the user; a value that cannot be read counts as forgotten."""
@@ -106,6 +115,11 @@ class RedisFeedCache:
         """The signal alone."""
         with translated(CacheUnavailable):
             await self._client.publish(READY_CHANNEL, str(user_id))
+
+    async def forget(self, orders: Mapping[UUID, FeedOrder]) -> None:
+        """All of them in one script."""
+        with translated(CacheUnavailable):
+            await self._forget(keys=[feed_key(user) for user in orders], args=list(map(_digits, orders.values())))
 
     async def is_cold(self, user_id: UUID) -> bool:
         """Whether the marker is there."""
@@ -143,8 +157,11 @@ def _encoded(feed: Feed, first_page_limit: int) -> bytes:
         first_crc=start.crc,
         first_length=start.length,
     )
-    order = "".join(f"{number:0{_NUMBER_DIGITS}d}" for number in feed.order)
-    return order.encode() + _encoder.encode(stored)
+    return _digits(feed.order).encode() + _encoder.encode(stored)
+
+
+def _digits(order: FeedOrder) -> str:
+    return "".join(f"{number:0{_NUMBER_DIGITS}d}" for number in order)
 
 
 def _decoded(user_id: UUID, value: bytes) -> Feed:

@@ -1,10 +1,11 @@
 """Cached feeds in a dict."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from core.domain.errors import CacheUnavailable
-from core.domain.feed import Feed
+from core.domain.feed import Feed, FeedOrder
 from tests.fakes.feed_signals import FakeFeedSignals
 
 
@@ -41,6 +42,12 @@ class FakeFeedCache:
         self._answer()
         if self.signals is not None:
             await self.signals.send(user_id)
+
+    async def forget(self, orders: Mapping[UUID, FeedOrder]) -> None:
+        self._answer()
+        for user_id, order in orders.items():
+            if user_id in self.feeds and self.feeds[user_id].order <= order:
+                del self.feeds[user_id]
 
     async def is_cold(self, user_id: UUID) -> bool:
         self._answer()

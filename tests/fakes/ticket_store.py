@@ -43,6 +43,20 @@ class FakeTicketStore:
             if is_open and ticket.request.user_id == user_id:
                 self.tickets[ticket.id] = replace(ticket, failure=failure)
 
+    async def count_expired(self, before: datetime) -> int:
+        self._answer()
+        return sum(ticket.expires_at < before for ticket in self.tickets.values())
+
+    async def remove_expired(self, before: datetime, at_most: int) -> int:
+        self._answer()
+        expired = sorted(
+            (ticket for ticket in self.tickets.values() if ticket.expires_at < before),
+            key=lambda ticket: ticket.expires_at,
+        )[:at_most]
+        for ticket in expired:
+            del self.tickets[ticket.id]
+        return len(expired)
+
     @asynccontextmanager
     async def overdue(self, created_before: datetime) -> AsyncIterator[Sequence[UUID]]:
         self._answer()

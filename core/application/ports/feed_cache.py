@@ -1,9 +1,10 @@
 """The quick copy of feeds."""
 
+from collections.abc import Mapping
 from typing import Protocol
 from uuid import UUID
 
-from core.domain.feed import Feed
+from core.domain.feed import Feed, FeedOrder
 
 
 class FeedCache(Protocol):
@@ -26,6 +27,10 @@ class FeedCache(Protocol):
 
     async def announce(self, user_id: UUID) -> None:
         """Signal without a feed: whoever listens looks again, and need not wait for what will not come."""
+        ...
+
+    async def forget(self, orders: Mapping[UUID, FeedOrder]) -> None:
+        """Let go of these users' feeds, but for those of a higher order than is given."""
         ...
 
     async def is_cold(self, user_id: UUID) -> bool:

@@ -24,6 +24,14 @@ class TicketStore(Protocol):
         """Write the failure on every ticket of the user that has none and is not expired."""
         ...
 
+    async def count_expired(self, before: datetime) -> int:
+        """How many expired before the moment."""
+        ...
+
+    async def remove_expired(self, before: datetime, at_most: int) -> int:
+        """Remove so many of them, the oldest first; gives how many there were to remove."""
+        ...
+
     def overdue(self, created_before: datetime) -> AbstractAsyncContextManager[Sequence[UUID]]:
         """Users with a history whose open ticket from before that moment has no newer feed yet, the longest first.
 

@@ -107,6 +107,19 @@ async def test_new_tickets_sweep_long_expired_ones_away(migrated_database_url: s
         assert await tickets.get(TICKET.id) == TICKET
 
 
+async def test_expired_tickets_are_counted_and_removed_so_many_at_a_time(tickets: TicketStore) -> None:
+    for number in range(3):
+        await tickets.add(replace(TICKET, id=UUID(int=10 + number), expires_at=NOW - timedelta(hours=3 - number)))
+    await tickets.add(TICKET)
+
+    counted = await tickets.count_expired(NOW)
+    removed = [await tickets.remove_expired(NOW, at_most=2) for _ in range(3)]
+
+    assert counted == 3
+    assert removed == [2, 1, 0]
+    assert await tickets.get(TICKET.id) == TICKET
+
+
 async def test_overdue_are_users_with_a_history_whose_open_ticket_has_no_newer_feed(migrated_database_url: str) -> None:
     async with open_pool(migrated_database_url) as pool:
         tickets, archive = PostgresTicketStore(pool), PostgresFeedArchive(pool)

@@ -314,3 +314,15 @@ async def test_more_callers_than_connections_wait_their_turn(redis_url: str) -> 
         found = await asyncio.gather(*(cache.get(uuid4()) for _ in range(300)))
 
     assert found == [None] * 300
+
+
+async def test_feeds_are_forgotten_but_for_newer_ones(cache: FeedCache) -> None:
+    expired, renewed, other = (feed_of(uuid4(), epoch=1, generation=10) for _ in range(3))
+    for feed in (expired, renewed, other):
+        await cache.put(feed)
+
+    await cache.forget({expired.user_id: FeedOrder(1, 10), renewed.user_id: FeedOrder(1, 9), uuid4(): FeedOrder(1, 1)})
+
+    assert await cache.get(expired.user_id) is None
+    assert await cache.get(renewed.user_id) == renewed
+    assert await cache.get(other.user_id) == other

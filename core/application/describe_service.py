@@ -7,10 +7,12 @@ from core.application.ports.clock import Clock
 from core.application.ports.feed_archive import FeedArchive, FeedCounts
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.model_registry import ModelRegistry
+from core.application.ports.schedule_book import ScheduleBook
 from core.application.ports.service_facts import InteractionFacts, ServiceFacts
 from core.domain.errors import QueueUnavailable
 from core.domain.job import Queue
 from core.domain.model import Serving
+from core.domain.schedule import Task, TaskRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,14 @@ class QueueFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleFacts:
+    """What the clock has done, and whether one is at work."""
+
+    records: Mapping[Task, TaskRecord]
+    is_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceDescription:
     """Everything is None that could not be asked, or (before the first migration) does not exist."""
 
@@ -30,6 +40,7 @@ class ServiceDescription:
     serving: Serving | None = None
     feeds: FeedCounts | None = None
     queues: QueueFacts | None = None
+    schedule: ScheduleFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,7 @@ class DescribeService:
     archive: FeedArchive
     queue: JobQueue
     clock: Clock
+    schedule: ScheduleBook
 
     async def __call__(self) -> ServiceDescription:
         """One look at everything."""
@@ -53,6 +65,7 @@ class DescribeService:
             serving=await self.registry.serving(),
             feeds=await self.archive.count(self.clock.now(), await self.registry.stale_versions()),
             queues=await self._queues(),
+            schedule=ScheduleFacts(await self.schedule.records(), await self.schedule.is_kept()),
         )
 
     async def _queues(self) -> QueueFacts | None:

@@ -278,6 +278,17 @@ class _Life:
         return exit_code, lived_seconds
 
 
+async def run_once(child: ChildProcess, write_line: Callable[[str], None]) -> int:
+    """Run the child to its end, its lines going to `write_line`, and give its exit code; cancelled, it is stopped."""
+    life = await _Life.begin(child, write_line)
+    try:
+        exit_code, _ = await life.ended()
+    except asyncio.CancelledError:
+        await life.stop(child.stop_timeout_seconds)
+        raise
+    return exit_code
+
+
 def print_line(name: str, line: str) -> None:
     """Show a child's line on standard output; a closed terminal must not stop the children."""
     with contextlib.suppress(OSError, ValueError):

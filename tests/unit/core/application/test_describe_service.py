@@ -6,11 +6,12 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.feed_archive import FakeFeedArchive
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.model_registry import FakeModelRegistry
+from tests.fakes.schedule_book import FakeScheduleBook
 from tests.fakes.service_facts import FakeServiceFacts
 
 
 def describing(facts: FakeServiceFacts, queue: FakeJobQueue) -> DescribeService:
-    return DescribeService(facts, FakeModelRegistry(), FakeFeedArchive(), queue, FakeClock())
+    return DescribeService(facts, FakeModelRegistry(), FakeFeedArchive(), queue, FakeClock(), FakeScheduleBook())
 
 
 async def test_data_model_feeds_and_queues_are_told() -> None:

@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     database_pool_size: PositiveInt = 4
     database_timeout_seconds: Positive = 1.0
     redis_timeout_seconds: Positive = 0.5
+    redis_pool_size: PositiveInt = 2
 
     api_host: str = "0.0.0.0"  # noqa: S104 - a service in a container is reached from outside it
     api_port: Port = 8000
@@ -93,6 +94,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     active_days: Days = 30
     worker_processes: PositiveInt = 1
     worker_threads: PositiveInt = 4
+
+    train_cron: str = "0 3 * * *"
+    enqueue_cron: str = "0 3,15 * * *"
+    purge_cron: str = "30 4 * * *"
+    purge_after_days: Days = 7
+    models_kept: PositiveInt = 10
 
     check_oldest_message_seconds: Positive = 60.0
     check_backlog: Annotated[int, Meta(ge=0, le=100_000_000)] = 5000

@@ -14,6 +14,8 @@ COMMANDS = {
     "train": "scripts.train",
     "models": "scripts.models",
     "enqueue": "scripts.enqueue_active_users",
+    "clock": "scripts.clock",
+    "purge": "scripts.purge",
     "jobs": "scripts.jobs",
     "status": "scripts.status",
     "why": "scripts.why",

@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import os
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -45,6 +46,27 @@ def operator() -> str:
 def command_app() -> typer.Typer:
     """A Typer application for one command."""
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+async def until_signalled(work: Coroutine[None, None, None]) -> None:
+    """SIGTERM, SIGINT and SIGHUP cancel the work, which then closes what it opened; that is a good end."""
+    task = asyncio.ensure_future(work)
+    signalled = False
+
+    def cancel() -> None:
+        nonlocal signalled
+        if not signalled:
+            signalled = True
+            console.print("stopping")
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not signalled:
+            raise
 
 
 def run_to_end(command: Coroutine[None, None, Result]) -> Result:

@@ -1,6 +1,7 @@
 """`threads-ml status`: how the service stands."""
 
 import re
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,9 @@ import typer
 from rich.table import Table
 
 from core.application.describe_service import ServiceDescription
+from core.domain.schedule import Task, TaskRecord
 from core.domain.thresholds import Check
+from core.infrastructure.cron_ticks import CronTicks
 from core.settings import Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
 from scripts.wiring import open_description, open_measurement, open_platform, settings_for
@@ -60,7 +63,7 @@ async def _checks(data_dir: Path) -> list[Check]:
 
 async def _facts_and_checks(data_dir: Path) -> tuple[dict[str, Any], list[Check]]:
     async with _platform(data_dir) as settings, open_description(settings) as describe:
-        return _as_facts(settings, await describe()), await _checked(settings)
+        return _as_facts(settings, await describe(), describe.clock.now()), await _checked(settings)
 
 
 async def _checked(settings: Settings) -> list[Check]:
@@ -73,7 +76,7 @@ def _platform(data_dir: Path) -> AbstractAsyncContextManager[Settings]:
     return open_platform(data_dir, with_redis=not settings_for(data_dir).database_url)
 
 
-def _as_facts(settings: Settings, described: ServiceDescription) -> dict[str, Any]:
+def _as_facts(settings: Settings, described: ServiceDescription, now: datetime) -> dict[str, Any]:
     return {
         "database_url": settings.database_url,
         "redis_url": settings.redis_url,
@@ -84,6 +87,32 @@ def _as_facts(settings: Settings, described: ServiceDescription) -> dict[str, An
         "feeds": described.feeds,
         "queues": described.queues.depths if described.queues else None,
         "workers": described.queues.workers if described.queues else None,
+        "clock": _clock_facts(described),
+        "schedule": _schedule_facts(described, now),
+    }
+
+
+def _clock_facts(described: ServiceDescription) -> str | None:
+    return "at work" if described.schedule is not None and described.schedule.is_kept else None
+
+
+def _schedule_facts(described: ServiceDescription, now: datetime) -> dict[str, Any] | None:
+    """By what the clock has read of its settings, which may be other than those here."""
+    if described.schedule is None or not described.schedule.records:
+        return None
+    records = described.schedule.records
+    return {task.value: _task_facts(records[task], now) for task in Task if task in records}
+
+
+def _task_facts(record: TaskRecord, now: datetime) -> dict[str, Any]:
+    ticks = CronTicks(record.cron)
+    return {
+        "cron": record.cron,
+        "last": record.started_at,
+        "outcome": record.outcome,
+        "says": record.says or None,
+        "succeeded": record.succeeded_at,
+        "next": record.due_at(ticks.newest(now)) or ticks.next(now),
     }
 
 
@@ -109,8 +138,17 @@ def _model_facts(described: ServiceDescription) -> dict[str, Any] | None:
 def _table(facts: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in msgspec.to_builtins(facts, builtin_types=(datetime,)).items():
-        table.add_row(name, _shown(value))
+        for row, part in _rows(name, value):
+            table.add_row(row, _shown(part))
     return table
+
+
+def _rows(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """One, or one for each part where the parts have parts themselves."""
+    if isinstance(value, dict) and any(isinstance(part, dict) for part in value.values()):
+        yield from ((f"{name} {part_name}", part) for part_name, part in value.items())
+    else:
+        yield name, value
 
 
 def _shown(value: object) -> str:

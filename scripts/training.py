@@ -15,7 +15,7 @@ from core.infrastructure.postgres_pool import open_pool
 from core.infrastructure.replay_model_trial import ReplayModelTrial
 from core.settings import Settings
 from scripts.tracking import open_tracker
-from scripts.wiring import NO_HURRY_SECONDS, model_registry, popular_posts
+from scripts.wiring import DATABASE_CONNECTIONS, NO_HURRY_SECONDS, model_registry, popular_posts
 
 REPLAY_BYTES = 400  # of one interaction, with the matrices that the replay makes of it
 
@@ -27,7 +27,7 @@ async def open_training(settings: Settings, on_phase: Callable[[str], None] = sa
     await asyncio.to_thread(warm_kernels, settings.model_path)
     async with (
         open_tracker(settings) as tracker,
-        open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool,
+        open_pool(settings.database_url, DATABASE_CONNECTIONS, command_timeout_seconds=NO_HURRY_SECONDS) as pool,
     ):
         yield TrainModel(
             training=AdbcModelTraining(

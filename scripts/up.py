@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 import urllib.request
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +20,7 @@ from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervis
 from core.infrastructure.task_ending import end_task
 from core.logs import set_up_logs
 from core.settings import Settings
-from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
+from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end, until_signalled
 from scripts.enqueue_active_users import generate_with_progress
 from scripts.generate_fake_interactions import add_fake_interactions
 from scripts.wiring import (
@@ -59,13 +57,16 @@ def up(
     embedded: Annotated[
         bool, typer.Option("--embedded", help="Own servers, even when DATABASE_URL or REDIS_URL is set.")
     ] = False,
+    no_clock: Annotated[
+        bool, typer.Option("--no-clock", help="Train, enqueue and purge nothing by the clock.")
+    ] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Run the whole service here: servers, web and workers, with data and a model if there are none yet."""
-    run_to_end(_until_signalled(_up(port, workers, data_dir, embedded=embedded)))
+    """Run the whole service here: servers, web, workers and clock, with data and a model if there are none yet."""
+    run_to_end(until_signalled(_up(port, workers, data_dir, embedded=embedded, with_clock=not no_clock)))
 
 
-async def _up(port: int | None, workers: int | None, data_dir: Path, *, embedded: bool) -> None:
+async def _up(port: int | None, workers: int | None, data_dir: Path, *, embedded: bool, with_clock: bool) -> None:
     settings = settings_for(data_dir)
     set_up_logs(settings.log_level, "up")
     if embedded:
@@ -78,7 +79,8 @@ async def _up(port: int | None, workers: int | None, data_dir: Path, *, embedded
             settings = await start_missing_servers(stack, settings, directory.path, with_redis=True)
             directory.write_servers(_running(settings, port))
             has_feeds = await _prepare(settings, data_dir)
-            await _serve(stack, settings, directory.path, port, workers, has_feeds=has_feeds)
+            children = _children(settings, port, workers, data_dir, with_clock=with_clock)
+            await _serve(stack, settings, directory.path, port, children, has_feeds=has_feeds)
 
 
 async def _prepare(settings: Settings, data_dir: Path) -> bool:
@@ -117,13 +119,12 @@ async def _train(settings: Settings, data_dir: Path) -> None:
 
 
 async def _serve(
-    stack: AsyncExitStack, settings: Settings, folder: Path, port: int, workers: int | None, *, has_feeds: bool
+    stack: AsyncExitStack, settings: Settings, folder: Path, port: int, children: list[ChildProcess], *, has_feeds: bool
 ) -> None:
     supervisor = ProcessSupervisor(folder / "logs", write_line=_show_line)
     stack.push_async_callback(supervisor.stop)
-    await supervisor.start(_web_child(settings, port))
-    await supervisor.start(worker_child(settings, Queue.FEEDS, workers))
-    await supervisor.start(worker_child(settings, Queue.FEEDS_BULK))
+    for child in children:
+        await supervisor.start(child)
     serving = asyncio.create_task(supervisor.run_until(asyncio.Event()))
     welcoming = asyncio.create_task(_welcome(settings, port, has_feeds=has_feeds))
     try:
@@ -141,6 +142,23 @@ def _show_line(name: str, line: str) -> None:
     """Worker-bulk speaks to its log file only: a line for every user would bury the rest."""
     if name != "worker-bulk":
         print_line(name, line)
+
+
+def _children(
+    settings: Settings, port: int, workers: int | None, data_dir: Path, *, with_clock: bool
+) -> list[ChildProcess]:
+    """In the order in which they are started."""
+    children = [
+        _web_child(settings, port),
+        worker_child(settings, Queue.FEEDS, workers),
+        worker_child(settings, Queue.FEEDS_BULK),
+    ]
+    return [*children, _clock_child(settings, data_dir)] if with_clock else children
+
+
+def _clock_child(settings: Settings, data_dir: Path) -> ChildProcess:
+    command = (sys.executable, "-m", "scripts.clock", "--data-dir", str(data_dir))
+    return ChildProcess("clock", command, env=server_environment(settings))
 
 
 def _web_child(settings: Settings, port: int) -> ChildProcess:
@@ -221,27 +239,6 @@ def _running(settings: Settings, port: int) -> RunningServers:
         api_url=f"http://localhost:{port}",
         pid=os.getpid(),
     )
-
-
-async def _until_signalled(work: Coroutine[None, None, None]) -> None:
-    """SIGTERM, SIGINT and SIGHUP cancel the work, which then closes what it opened; that is a good end."""
-    task = asyncio.ensure_future(work)
-    signalled = False
-
-    def cancel() -> None:
-        nonlocal signalled
-        if not signalled:
-            signalled = True
-            console.print("stopping")
-            task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not signalled:
-            raise
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from core.infrastructure.postgres_interaction_history import PostgresInteraction
 from core.infrastructure.postgres_pool import open_pool
 from core.settings import Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
-from scripts.wiring import NO_HURRY_SECONDS, model_registry, open_platform
+from scripts.wiring import DATABASE_CONNECTIONS, NO_HURRY_SECONDS, model_registry, open_platform
 
 app = command_app()
 
@@ -56,7 +56,7 @@ async def _explained(user: str, post: str | None, top: int, data_dir: Path) -> t
 
 @asynccontextmanager
 async def _open_explanation(settings: Settings, top: int) -> AsyncIterator[ExplainFeed]:
-    async with open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool:
+    async with open_pool(settings.database_url, DATABASE_CONNECTIONS, command_timeout_seconds=NO_HURRY_SECONDS) as pool:
         artefacts = artefact_store(pool, settings.artefact_url, settings.model_path)
         yield ExplainFeed(
             archive=PostgresFeedArchive(pool),

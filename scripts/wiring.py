@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -11,15 +12,17 @@ import msgspec
 from core.application.describe_service import DescribeService
 from core.application.enqueue_active_users import EnqueueActiveUsers, FollowBulk
 from core.application.measure_service import MeasureService
+from core.application.ports.feed_cache import FeedCache
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.model_registry import ModelRegistry
 from core.application.ports.queue_levels import QueueLevels
 from core.application.promote_model import PromoteModel
 from core.application.prune_models import PruneModels
+from core.application.purge_expired import PurgeExpired
 from core.application.roll_back import RollBack
 from core.domain.errors import CacheUnavailable, QueueUnavailable, Unavailable
 from core.domain.job import Queue
-from core.infrastructure.absent_redis import AbsentJobQueue, AbsentQueueLevels
+from core.infrastructure.absent_redis import AbsentFeedCache, AbsentJobQueue, AbsentQueueLevels
 from core.infrastructure.artefact_stores import artefact_store
 from core.infrastructure.data_directory import DataDirectory
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
@@ -27,13 +30,17 @@ from core.infrastructure.embedded_server import EmbeddedServer
 from core.infrastructure.embedded_valkey import EmbeddedValkey
 from core.infrastructure.postgres_active_users import PostgresActiveUsers
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
+from core.infrastructure.postgres_idle_feeds import PostgresIdleFeeds
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, borrowed, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
+from core.infrastructure.postgres_schedule_book import PostgresScheduleBook
 from core.infrastructure.postgres_service_facts import PostgresServiceFacts
 from core.infrastructure.postgres_stored_feeds import PostgresStoredFeeds
+from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor
 from core.infrastructure.redis_client import RedisClient, open_redis, translated
+from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_queue_levels import RedisQueueLevels
 from core.infrastructure.server_watch import kept_running
@@ -42,6 +49,8 @@ from core.settings import Settings, load_settings
 
 BROKER_TIMEOUT_SECONDS = 5.0
 NO_HURRY_SECONDS = 600.0  # nobody waits for an answer of the API here
+# Few, as a command runs beside the service, and the smallest plans admit twenty of each.
+DATABASE_CONNECTIONS, REDIS_CONNECTIONS = 2, 1
 
 
 @asynccontextmanager
@@ -113,7 +122,7 @@ async def check_reachable(settings: Settings) -> None:
 
 
 async def _ask_postgres(settings: Settings) -> None:
-    async with open_pool(settings.database_url) as pool, borrowed(pool) as connection:
+    async with open_pool(settings.database_url, 1) as pool, borrowed(pool) as connection:
         await connection.execute("select 1")
 
 
@@ -136,6 +145,7 @@ def open_broker(settings: Settings) -> AbstractAsyncContextManager[RedisClient]:
         timeout_seconds=BROKER_TIMEOUT_SECONDS,
         verify_tls=settings.redis_tls_verify,
         variable="BROKER_URL",
+        pool_size=REDIS_CONNECTIONS,
     )
 
 
@@ -152,7 +162,7 @@ class Bulk:
 async def open_bulk(settings: Settings) -> AsyncIterator[Bulk]:
     """Open what `enqueue` needs."""
     async with (
-        open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool,
+        open_pool(settings.database_url, DATABASE_CONNECTIONS, command_timeout_seconds=NO_HURRY_SECONDS) as pool,
         open_broker(settings) as broker,
     ):
         archive, queue = PostgresFeedArchive(pool), RedisJobQueue(broker)
@@ -171,7 +181,7 @@ async def open_description(settings: Settings) -> AsyncIterator[DescribeService]
     """Open what `status` needs; without Redis it tells what Postgres knows."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS)
+            open_pool(settings.database_url, DATABASE_CONNECTIONS, command_timeout_seconds=NO_HURRY_SECONDS)
         )
         queue = await _queue(stack, settings)
         yield DescribeService(
@@ -180,6 +190,7 @@ async def open_description(settings: Settings) -> AsyncIterator[DescribeService]
             archive=PostgresFeedArchive(pool),
             queue=queue,
             clock=SystemClock(),
+            schedule=PostgresScheduleBook(pool),
         )
 
 
@@ -187,7 +198,7 @@ async def open_description(settings: Settings) -> AsyncIterator[DescribeService]
 async def open_measurement(settings: Settings) -> AsyncIterator[MeasureService]:
     """Open what `status --check` needs; without Redis the queues cannot be measured."""
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(open_pool(settings.database_url))
+        pool = await stack.enter_async_context(open_pool(settings.database_url, DATABASE_CONNECTIONS))
         yield MeasureService(
             queue_levels=await _queue_levels(stack, settings),
             registry=model_registry(pool, settings),
@@ -212,7 +223,7 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
     """Open what `models` needs; without Redis a rollback leaves the feeds to be renewed as they are asked for."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS)
+            open_pool(settings.database_url, DATABASE_CONNECTIONS, command_timeout_seconds=NO_HURRY_SECONDS)
         )
         registry = model_registry(pool, settings)
         artefacts = artefact_store(pool, settings.artefact_url, settings.model_path)
@@ -223,6 +234,38 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
             RollBack(registry, artefacts, PostgresFeedArchive(pool), queue),
             PruneModels(registry, artefacts),
         )
+
+
+@asynccontextmanager
+async def open_purge(settings: Settings) -> AsyncIterator[PurgeExpired]:
+    """Open what `purge` needs; without Redis its feeds go by themselves."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            open_pool(settings.database_url, DATABASE_CONNECTIONS, command_timeout_seconds=NO_HURRY_SECONDS)
+        )
+        artefacts = artefact_store(pool, settings.artefact_url, settings.model_path)
+        yield PurgeExpired(
+            feeds=PostgresIdleFeeds(pool),
+            cache=await _cache(stack, settings),
+            tickets=PostgresTicketStore(pool),
+            prune=PruneModels(model_registry(pool, settings), artefacts),
+            clock=SystemClock(),
+            active_days=settings.active_days,
+            expired_for=timedelta(days=settings.purge_after_days),
+            models_kept=settings.models_kept,
+        )
+
+
+async def _cache(stack: AsyncExitStack, settings: Settings) -> FeedCache:
+    if not settings.redis_url:
+        return AbsentFeedCache()
+    client = open_redis(
+        settings.redis_url,
+        timeout_seconds=BROKER_TIMEOUT_SECONDS,
+        verify_tls=settings.redis_tls_verify,
+        pool_size=REDIS_CONNECTIONS,
+    )
+    return RedisFeedCache(await stack.enter_async_context(client))
 
 
 async def _queue_levels(stack: AsyncExitStack, settings: Settings) -> QueueLevels:

@@ -136,7 +136,10 @@ async def _open_cache(
 ) -> tuple[FeedCache, RedisFeedSignals | AbsentFeedSignals]:
     if not settings.redis_url:
         return AbsentFeedCache(), AbsentFeedSignals()
-    client = await _open_redis(stack, settings, settings.redis_url, "REDIS_URL", breaker)
+    # One more: the signals keep one to themselves.
+    client = await _open_redis(
+        stack, settings, settings.redis_url, "REDIS_URL", breaker, pool_size=settings.redis_pool_size + 1
+    )
     cache = RedisFeedCache(client, settings.recommendation_batch_size)
     return cache, await stack.enter_async_context(RedisFeedSignals(client))
 
@@ -146,12 +149,14 @@ async def _open_queue(
 ) -> tuple[JobQueue, QueueLevels]:
     if not settings.effective_broker_url:
         return AbsentJobQueue(), AbsentQueueLevels()
-    client = await _open_redis(stack, settings, settings.effective_broker_url, "BROKER_URL", breaker)
+    client = await _open_redis(
+        stack, settings, settings.effective_broker_url, "BROKER_URL", breaker, pool_size=settings.redis_pool_size
+    )
     return RedisJobQueue(client, settings.backlog_at_most), RedisQueueLevels(client)
 
 
 async def _open_redis(
-    stack: AsyncExitStack, settings: Settings, url: str, variable: str, breaker: CircuitBreaker
+    stack: AsyncExitStack, settings: Settings, url: str, variable: str, breaker: CircuitBreaker, *, pool_size: int
 ) -> RedisClient:
     return await stack.enter_async_context(
         open_redis(
@@ -160,6 +165,7 @@ async def _open_redis(
             verify_tls=settings.redis_tls_verify,
             variable=variable,
             breaker=breaker,
+            pool_size=pool_size,
         )
     )
 

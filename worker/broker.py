@@ -24,6 +24,8 @@ HEARTBEAT_TIMEOUT_MILLISECONDS = 30_000
 DEAD_LETTER_TTL_MILLISECONDS = 7 * 86_400_000
 DEATHS_AT_MOST = 3
 SOCKET_TIMEOUT_SECONDS = 5.0
+# One for each of the two consumers, which wait in Redis, and one in turns for the threads, which ask for a moment.
+CONNECTIONS = 3
 # A retry waits so long for Redis to come back; then the message is a dead letter, which can be sent again.
 REENQUEUE_WITHIN_SECONDS = 30.0
 REENQUEUE_PAUSE_SECONDS = 0.25
@@ -139,4 +141,7 @@ def _client(settings: Settings, timeout_seconds: float) -> Any:
     options = connection_options(
         url, timeout_seconds=timeout_seconds, verify_tls=settings.redis_tls_verify, variable="BROKER_URL"
     )
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
+    pool = redis.BlockingConnectionPool.from_url(
+        url, max_connections=CONNECTIONS, timeout=timeout_seconds, retry=Retry(NoBackoff(), 0), **options
+    )
+    return redis.Redis.from_pool(pool)

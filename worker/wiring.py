@@ -45,6 +45,7 @@ BEAT_SECONDS = 3.0
 LOOK_AT_POPULAR_SECONDS = 60.0
 SWEEP_SECONDS = 15.0
 ANSWER_WITHIN_SECONDS = 2.0  # some milliseconds, as a rule
+LEASE_CONNECTIONS = 1  # leases and signs of life are brief; messages have connections of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
     """Raises ArchiveUnavailable or QueueUnavailable when a server cannot be reached: such a worker is of no use."""
     async with (
         open_pool(settings.database_url, settings.database_pool_size) as pool,
-        _redis(settings.redis_url, "REDIS_URL", settings) as cache,
-        _redis(settings.effective_broker_url, "BROKER_URL", settings) as broker,
+        _redis(settings.redis_url, "REDIS_URL", settings, settings.redis_pool_size) as cache,
+        _redis(settings.effective_broker_url, "BROKER_URL", settings, LEASE_CONNECTIONS) as broker,
     ):
         with translated(QueueUnavailable):
             await broker.ping()
@@ -110,9 +111,13 @@ async def present(presence: WorkerPresence, queue: Queue) -> AsyncIterator[None]
         await _logged(lambda: presence.leave(queue))
 
 
-def _redis(url: str, variable: str, settings: Settings) -> AbstractAsyncContextManager[RedisClient]:
+def _redis(url: str, variable: str, settings: Settings, pool_size: int) -> AbstractAsyncContextManager[RedisClient]:
     return open_redis(
-        url, timeout_seconds=settings.redis_timeout_seconds, verify_tls=settings.redis_tls_verify, variable=variable
+        url,
+        timeout_seconds=settings.redis_timeout_seconds,
+        verify_tls=settings.redis_tls_verify,
+        variable=variable,
+        pool_size=pool_size,
     )
 
 

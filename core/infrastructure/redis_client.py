@@ -18,7 +18,7 @@ from core.infrastructure.circuit_breaker import CircuitBreaker
 from core.infrastructure.guarded_redis import GuardedRedis
 
 TIMEOUT_SECONDS = 0.5
-MAX_CONNECTIONS = 32
+POOL_SIZE = 2
 
 # redis-py types every answer as text or bytes, whatever the client was opened for.
 RedisClient = Any
@@ -32,15 +32,16 @@ async def open_redis(
     verify_tls: bool = False,
     variable: str = "REDIS_URL",
     breaker: CircuitBreaker | None = None,
+    pool_size: int = POOL_SIZE,
 ) -> AsyncIterator[RedisClient]:
     """A client that connects when it is first used; nothing is sent twice behind the caller's back.
 
     Callers beyond the number of connections wait for one, no longer than the timeout; behind a breaker only the first
-    callers of an outage wait at all.
+    callers of an outage wait at all. Who subscribes takes a connection away from the others.
     """
     options = connection_options(url, timeout_seconds=timeout_seconds, verify_tls=verify_tls, variable=variable)
     pool = BlockingConnectionPool.from_url(
-        url, max_connections=MAX_CONNECTIONS, timeout=timeout_seconds, retry=Retry(NoBackoff(), 0), **options
+        url, max_connections=pool_size, timeout=timeout_seconds, retry=Retry(NoBackoff(), 0), **options
     )
     client = Redis.from_pool(pool) if breaker is None else GuardedRedis(pool, breaker)
     try:

@@ -24,7 +24,7 @@ COMPOSE: dict[str, Any] = YAML(typ="safe").load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 REALM: dict[str, Any] = json.loads(REALM_FILE.read_text())
 DEMO_USER = "027baf23-101f-48d2-b7d1-4a23e6cf8e4a"
-OURS = ("migrate", "ml-service", "worker", "worker-bulk")
+OURS = ("migrate", "ml-service", "worker", "worker-bulk", "clock")
 OF_THE_IMAGES = {
     "postgres": {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"},
     "redis": set(),
@@ -81,7 +81,7 @@ def test_migrations_wait_for_the_servers_and_the_processes_for_migrations() -> N
     healthy, completed = {"condition": "service_healthy"}, {"condition": "service_completed_successfully"}
 
     assert SERVICES["migrate"]["depends_on"] == {"postgres": healthy, "redis": healthy}
-    assert [SERVICES[name]["depends_on"] for name in OURS[1:]] == [{"migrate": completed}] * 3
+    assert [SERVICES[name]["depends_on"] for name in OURS[1:]] == [{"migrate": completed}] * 4
     assert SERVICES["migrate"]["command"] == ["threads-ml", "migrate"]
     assert "migrate" in COMMANDS
 
@@ -117,7 +117,7 @@ def test_the_queue_is_neither_evicted_nor_forgotten() -> None:
 def test_processes_run_the_mounted_code_and_restart_when_it_changes(name: str) -> None:
     service = SERVICES[name]
     words = service["command"]
-    [program] = [word for word in words if word.startswith("python -m ")]
+    [program] = [word for word in words if word.startswith(("python -m ", "threads-ml "))]
 
     procfile = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
     process = {"ml-service": "web"}.get(name, name)

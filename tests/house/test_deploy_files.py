@@ -19,7 +19,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_the_procfile_starts_the_processes_of_a_deploy() -> None:
-    assert list(PROCFILE) == ["web", "worker", "worker-bulk", "release"]
+    assert list(PROCFILE) == ["web", "worker", "worker-bulk", "clock", "release"]
 
 
 @pytest.mark.parametrize("process", PROCFILE)

@@ -45,6 +45,11 @@ class CircuitBreaker:
         """Open also while one call sees whether the server is back."""
         return CircuitState.CLOSED if self._opened_at is None else CircuitState.OPEN
 
+    def check(self, refusal: Exception) -> None:
+        """Raise the refusal if a call would do so now."""
+        if self._opened_at is not None and (self._is_probing or self._now() < self._opened_at + self._rest_seconds):
+            raise refusal
+
     @contextmanager
     def call(self, refusal: Exception, *failures: type[BaseException]) -> Iterator[None]:
         """Raise the refusal instead of entering while open; of what the block raises, only `failures` count as such.
@@ -70,8 +75,7 @@ class CircuitBreaker:
         """Whether this call is the one that sees whether the server is back."""
         if self._opened_at is None:
             return False
-        if self._is_probing or self._now() < self._opened_at + self._rest_seconds:
-            raise refusal
+        self.check(refusal)
         self._is_probing = True
         return True
 

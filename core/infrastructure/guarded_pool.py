@@ -14,8 +14,9 @@ _SILENCE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, as
 
 
 class GuardedPool:
-    """Stands where a pool does in `borrowed`; what is done with a connection has `at_most_seconds`, waiting included.
+    """Stands where a pool does in `borrowed`; what is done with a connection has `at_most_seconds`.
 
+    Where all connections are in use, a place is waited for as long again, which says nothing about the server.
     For single statements: a transaction would wait once more for a silent server, to be rolled back.
     """
 
@@ -23,22 +24,40 @@ class GuardedPool:
         self._pool = pool
         self._breaker = breaker
         self._at_most_seconds = at_most_seconds
+        self._places = asyncio.Semaphore(pool.get_max_size())
 
     @asynccontextmanager
     async def acquire(self, timeout: float) -> AsyncIterator[Any]:  # noqa: ARG002, ASYNC109 - as a pool's
         """A connection; ConnectionError without a try while the breaker is open, TimeoutError when the time is over."""
-        with self._breaker.call(_refusal(), *_SILENCE):
-            async with asyncio.timeout(self._at_most_seconds) as limit:
-                connection = await self._pool.acquire()
-                try:
+        self._breaker.check(_refusal())
+        async with self._place():
+            with self._breaker.call(_refusal(), *_SILENCE):
+                async with self._connection() as connection:
                     yield connection
-                except asyncio.CancelledError:
-                    if limit.expired():
-                        # A silent server would not answer the wish to cancel either, and the pool waits for that.
-                        connection.terminate()
-                    raise
-                finally:
-                    await self._pool.release(connection, timeout=self._at_most_seconds)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Callers who still wait when the breaker opens are refused as their turn comes."""
+        async with asyncio.timeout(self._at_most_seconds):
+            await self._places.acquire()
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        async with asyncio.timeout(self._at_most_seconds) as limit:
+            connection = await self._pool.acquire()
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                if limit.expired():
+                    # A silent server would not answer the wish to cancel either, and the pool waits for that.
+                    connection.terminate()
+                raise
+            finally:
+                await self._pool.release(connection, timeout=self._at_most_seconds)
 
 
 def _refusal() -> ConnectionError:

@@ -66,6 +66,39 @@ async def test_a_caller_who_leaves_says_nothing_about_the_server(migrated_databa
     assert breaker.state is CircuitState.CLOSED
 
 
+async def test_who_waits_in_vain_for_a_place_in_a_busy_pool_says_nothing_about_the_server(
+    migrated_database_url: str,
+) -> None:
+    breaker = CircuitBreaker("postgres", failures_in_a_row=1)
+    async with open_pool(migrated_database_url, size=1) as pool:
+        guarded = GuardedPool(pool, breaker, at_most_seconds=1.5)
+        await ask(guarded)
+
+        asked = [ask(guarded, "select pg_sleep(0.6)") for _ in range(6)]
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert ArchiveUnavailable in map(type, outcomes)
+    assert breaker.state is CircuitState.CLOSED
+
+
+async def test_nobody_waits_for_the_place_of_the_call_that_sees_whether_the_server_is_back(
+    migrated_database_url: str,
+) -> None:
+    breaker = CircuitBreaker("postgres", failures_in_a_row=1, rest_seconds=0)
+    with pytest.raises(OSError, match="silent"), breaker.call(OSError("refused"), OSError):
+        raise OSError("silent")
+    async with open_pool(migrated_database_url, size=1) as pool:
+        guarded = GuardedPool(pool, breaker, at_most_seconds=60)
+        seeing = asyncio.create_task(ask(guarded, "select pg_sleep(60)"))
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while not pool.get_size() or pool.get_idle_size():  # noqa: ASYNC110 - the pool tells nobody
+                await asyncio.sleep(0.01)
+            with pytest.raises(ArchiveUnavailable, match="left alone"):
+                await ask(guarded)
+        seeing.cancel()
+        await asyncio.wait([seeing])
+
+
 async def test_a_silent_server_is_noticed_once_and_used_again_when_it_speaks(own_postgres: EmbeddedPostgres) -> None:
     breaker = CircuitBreaker("postgres", failures_in_a_row=2, rest_seconds=0.05)
     async with open_pool(own_postgres.url) as pool:

@@ -17,6 +17,7 @@ from worker.configuration import PROCESS_NAMES, load_worker_settings
 from worker.final_failure import FinalFailure
 from worker.job_metrics import JobMetrics, MeteredJobs, open_registry
 from worker.lifespan import Lifespan
+from worker.repeated_words import leave_out_repeated_words
 
 
 def feeds() -> None:
@@ -38,6 +39,7 @@ def _set_up(queue: Queue) -> None:
     # Not through Dramatiq's pipe to its master, which brings every line out on standard error, while the master lives.
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     set_up_logs(settings.log_level, PROCESS_NAMES[queue])
+    leave_out_repeated_words()
     _declare(settings, queue)
 
 

@@ -117,6 +117,7 @@ async def test_a_submitted_message_becomes_a_feed_in_postgres_and_redis(service:
     (job,) = worker.events("job_done")
     assert await service.archive.get(user_id) == await service.cache.get(user_id)
     assert (job["request_id"], job["user_id"], job["outcome"]) == ("request-7", str(user_id), "feed_stored")
+    assert {json.loads(line)["level"] for line in worker.lines() if line.startswith("{")} == {"info"}
     assert threads_of_linear_algebra == "1"
     assert exit_code == 0
     assert await service.is_nobody_present()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from core.application.find_feed import FindFeed, FoundFeed
@@ -22,6 +23,13 @@ from core.domain.page import FeedPage, page_of
 
 # A worker that finds Postgres away has made a provisional feed by then, or will not make any.
 PROVISIONAL_WITHIN_SECONDS = 0.5
+
+
+class _Look(NamedTuple):
+    """What one who waits has found; is_over: nothing better comes of the job that was waited for."""
+
+    found: FoundFeed | None
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ class RecommendPosts:
     async def _generated(
         self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
     ) -> FeedPage | JobReport:
+        is_over = False
         async with self.signals.listen(request.user_id) as listening:
             shown = await self.find_feed.in_cache(request.user_id)
             if shown is not None and shown.is_fresh:
@@ -104,12 +113,32 @@ class RecommendPosts:
                 return self._refused(request, patience, found, submission.backlog)
             is_worth_waiting = found is None or not found.is_all_there_is
             if submission is not None and submission.workers_alive and is_worth_waiting and not patience.respond_async:
-                found = await self.waiting_room.awaited(
-                    listening, patience.wait_seconds, lambda: self.find_feed(request.user_id), _is_fresh
+                look = await self.waiting_room.awaited(
+                    listening, patience.wait_seconds, lambda: self._look(request.user_id), _ends_the_waiting
                 )
+                found, is_over = look
         if found is not None and found.is_fresh:
             return page_of(found.feed, request, FeedSource.GENERATED)
+        if found is None and is_over:
+            # A ticket would begin the job again that has just been given up.
+            return self.offer_popular(request)
         return await self._out_of_patience(request, patience, found, submission)
+
+    async def _look(self, user_id: UUID) -> _Look:
+        found = await self.find_feed(user_id)
+        if found is not None and found.is_fresh:
+            return _Look(found, is_over=True)
+        if await self._is_under_way(user_id):
+            return _Look(found, is_over=False)
+        # A feed is shown before its job ends: it may have been between the two looks.
+        return _Look(await self.find_feed(user_id), is_over=True)
+
+    async def _is_under_way(self, user_id: UUID) -> bool:
+        """Taken for granted while nobody can tell."""
+        try:
+            return await self.queue.progress(user_id) is not None
+        except QueueUnavailable:
+            return True
 
     async def _provisional(self, user_id: UUID, patience: Patience, request_id: str) -> FoundFeed | None:
         """What a worker makes of what its model knows, while the archive is away; only who asks first waits for it."""
@@ -163,5 +192,5 @@ class RecommendPosts:
         return JobReport(ticket, JobState.QUEUED, retry_after_seconds=backlog.retry_after_seconds)
 
 
-def _is_fresh(found: FoundFeed | None) -> bool:
-    return found is not None and found.is_fresh
+def _ends_the_waiting(look: _Look) -> bool:
+    return look.is_over

@@ -1,15 +1,17 @@
 import asyncio
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
+from core.application.fail_job import FailJob
 from core.application.job_report import JobReport
 from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy
 from core.domain.errors import CursorExpired, Overloaded
 from core.domain.feed import NO_FEED, Feed, FeedOrder, FeedSource
 from core.domain.ids import to_uuid
-from core.domain.job import FeedRequest, GenerateMessage, JobState, PagePosition, Patience, Ticket
+from core.domain.job import FeedRequest, GenerateMessage, JobProgress, JobState, PagePosition, Patience, Ticket
 from core.domain.page import FeedPage
 from tests.builders import NOON, USER, Stage, feed_of, popular_feed_of, post, provisional_feed_of, stale_feed_of
 
@@ -105,6 +107,48 @@ async def test_a_signal_that_brings_no_fresh_feed_does_not_end_the_waiting() -> 
 
     assert not done
     assert (await asking).source is FeedSource.GENERATED
+
+
+@pytest.mark.parametrize(
+    ("stored", "source"), [([], FeedSource.POPULAR), ([stale_feed_of()], FeedSource.STALE)], ids=["none", "a stale one"]
+)
+async def test_who_waits_for_a_job_that_is_given_up_gets_the_next_best_at_once(
+    stored: list[Feed], source: FeedSource
+) -> None:
+    stage = Stage()
+    for feed in stored:
+        await stage.archive.put(feed)
+    enqueued = enqueued_at(stage)
+
+    async with asyncio.timeout(5):
+        asking = asyncio.create_task(page_from(stage, Patience(1000.0)))
+        await enqueued.wait()
+        await FailJob(stage.tickets, stage.queue, stage.signals)(ANNA, "it broke")
+        page = await asking
+
+    assert page.source is source
+    assert stage.tickets.tickets == {}
+
+
+async def test_a_feed_that_is_shown_between_the_looks_at_feed_and_job_is_returned() -> None:
+    stage = Stage()
+    enqueued = enqueued_at(stage)
+    progress = stage.queue.progress
+
+    async def ended(user_id: UUID) -> JobProgress | None:
+        await stage.cache.put(feed_of())
+        return await progress(user_id)
+
+    stage.queue.progress = ended  # type: ignore[method-assign] # the moment between two looks has no other handle
+
+    async with asyncio.timeout(5):
+        asking = asyncio.create_task(page_from(stage, Patience(1000.0)))
+        await enqueued.wait()
+        await stage.queue.release(ANNA)
+        await stage.signals.send(ANNA)
+        page = await asking
+
+    assert page.source is FeedSource.GENERATED
 
 
 async def test_a_lost_signal_costs_the_patience_but_not_the_feed() -> None:

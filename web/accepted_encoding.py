@@ -2,7 +2,14 @@
 
 from functools import lru_cache
 
+from web.context import HttpRequest
+
 LONGEST_HEADER = 256
+
+
+def accept_encoding_of(request: HttpRequest) -> str:
+    """The header, which may be sent in parts; empty where there is none."""
+    return ",".join(request.headers.getall("accept-encoding", []))
 
 
 def accepts_gzip(header: str) -> bool:

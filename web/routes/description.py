@@ -1,5 +1,8 @@
 """The API's description, for programs and for people."""
 
+import asyncio
+import gzip
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -7,6 +10,8 @@ import msgspec
 from sanic.response import HTTPResponse, file, html, raw
 
 from core.domain.errors import NotFound
+from web.accepted_encoding import accept_encoding_of, accepts_gzip
+from web.answers import Header
 from web.context import App, HttpRequest
 from web.openapi import openapi_document
 
@@ -60,7 +65,8 @@ async def show_openapi(request: HttpRequest) -> HTTPResponse:
     """OpenAPI 3.1 as JSON."""
     settings = request.app.ctx.settings
     document = openapi_document(settings.app_name, settings.app_version, settings.recommendation_batch_size)
-    return raw(msgspec.json.encode(document), headers=_LOOK_AGAIN, content_type="application/json")
+    answer = raw(msgspec.json.encode(document), headers=_LOOK_AGAIN, content_type="application/json")
+    return await _compressed(request, answer)
 
 
 async def show_docs(_: HttpRequest) -> HTTPResponse:
@@ -78,7 +84,24 @@ async def show_asset(request: HttpRequest, name: str) -> HTTPResponse:
     if name not in _ASSETS:
         raise NotFound("the page has no such file")
     path = _package_folder() / "static" / name
-    return await file(path, request_headers=request.headers, mime_type=_MEDIA_TYPES[path.suffix], max_age=KEEP_SECONDS)
+    media_type = _MEDIA_TYPES[path.suffix]
+    answer = await file(path, request_headers=request.headers, mime_type=media_type, max_age=KEEP_SECONDS)
+    return answer if path.suffix == ".png" else await _compressed(request, answer)
+
+
+async def _compressed(request: HttpRequest, answer: HTTPResponse) -> HTTPResponse:
+    """The text for whoever takes it so, and for the others as it is."""
+    answer.headers[Header.VARY] = "Accept-Encoding"
+    if answer.body and accepts_gzip(accept_encoding_of(request)):
+        answer.body = await asyncio.to_thread(_gzipped, answer.body)
+        answer.headers[Header.CONTENT_ENCODING] = "gzip"
+    return answer
+
+
+@lru_cache(maxsize=8)
+def _gzipped(body: bytes) -> bytes:
+    """Kept: the largest takes a tenth of a second, and all of them stay as they are while the process lives."""
+    return gzip.compress(body, mtime=0)
 
 
 def _package_folder() -> Path:

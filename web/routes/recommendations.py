@@ -6,6 +6,7 @@ from sanic.response import HTTPResponse
 
 from core.application.job_report import JobReport
 from core.domain.feed import FeedSource
+from web.accepted_encoding import accept_encoding_of
 from web.answers import page_answer, page_or_not_modified, ticket_answer
 from web.context import App, HttpRequest
 from web.prefer import read_preferences
@@ -35,7 +36,7 @@ async def generate(request: HttpRequest) -> HTTPResponse:
     request.ctx.model_version = answer.model_version
     request.ctx.timing = timing_of(answer, 1000 * (perf_counter() - began))
     applied = preferences.applied(popular=answer.source is FeedSource.POPULAR)
-    return page_answer(answer, context.use_cases.clock.now(), _accept_encoding(request), applied)
+    return page_answer(answer, context.use_cases.clock.now(), accept_encoding_of(request), applied)
 
 
 async def show_feed(request: HttpRequest, user_id: str) -> HTTPResponse:
@@ -45,13 +46,9 @@ async def show_feed(request: HttpRequest, user_id: str) -> HTTPResponse:
     page = await context.use_cases.get_feed(asked)
     request.ctx.model_version = page.model_version
     if_none_match = request.headers.getone("if-none-match", "")
-    return page_or_not_modified(page, context.use_cases.clock.now(), _accept_encoding(request), if_none_match)
+    return page_or_not_modified(page, context.use_cases.clock.now(), accept_encoding_of(request), if_none_match)
 
 
 async def show_feed_of_generate(request: HttpRequest) -> HTTPResponse:
     """A user may be called that too, and a path that takes POST alone would hide the feed."""
     return await show_feed(request, "generate")
-
-
-def _accept_encoding(request: HttpRequest) -> str:
-    return ",".join(request.headers.getall("accept-encoding", []))

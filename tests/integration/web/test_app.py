@@ -423,6 +423,21 @@ class TestDescription:
         headers = {"If-Modified-Since": first.headers["last-modified"]}
         assert (await api.get("/docs/assets/swagger-ui.css", headers=headers)).status_code == 304
 
+    @pytest.mark.parametrize("path", ["/openapi.json", "/docs/assets/swagger-ui-bundle.js"])
+    async def test_it_is_compressed_for_whoever_takes_that(self, api: httpx.AsyncClient, path: str) -> None:
+        plain = await api.get(path, headers={"Accept-Encoding": "identity"})
+        compressed = await api.get(path, headers={"Accept-Encoding": "gzip"})
+
+        assert (compressed.content, compressed.headers["content-encoding"]) == (plain.content, "gzip")
+        assert int(compressed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+        assert "content-encoding" not in plain.headers
+        assert [answer.headers["vary"] for answer in (plain, compressed)] == ["Accept-Encoding"] * 2
+
+    async def test_a_picture_is_compressed_already(self, api: httpx.AsyncClient) -> None:
+        picture = await api.get("/docs/assets/favicon-32x32.png", headers={"Accept-Encoding": "gzip"})
+
+        assert "content-encoding" not in picture.headers
+
     @pytest.mark.parametrize("name", ["swagger-editor.js", "..%2Fcore.py", "%2Fetc%2Fpasswd"])
     async def test_no_other_file_is_served(self, api: httpx.AsyncClient, name: str) -> None:
         problem_of(await api.get(f"/docs/assets/{name}"), 404, "not-found")

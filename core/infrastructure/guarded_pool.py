@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from core.infrastructure.circuit_breaker import CircuitBreaker
+from core.infrastructure.places import Places
 
 # Refused, reset, cut, every time-out, and a server that is starting or stopping.
 _SILENCE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
@@ -24,26 +25,20 @@ class GuardedPool:
         self._pool = pool
         self._breaker = breaker
         self._at_most_seconds = at_most_seconds
-        self._places = asyncio.Semaphore(pool.get_max_size())
+        self._places = Places(pool.get_max_size(), at_most_seconds)
 
     @asynccontextmanager
     async def acquire(self, timeout: float) -> AsyncIterator[Any]:  # noqa: ARG002, ASYNC109 - as a pool's
         """A connection; ConnectionError without a try while the breaker is open, TimeoutError when the time is over."""
-        self._breaker.check(_refusal())
-        async with self._place():
-            with self._breaker.call(_refusal(), *_SILENCE):
+        refusal = _refusal()
+        self._breaker.check(refusal)
+        await self._places.take()
+        try:
+            with self._breaker.call(refusal, *_SILENCE):
                 async with self._connection() as connection:
                     yield connection
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """Callers who still wait when the breaker opens are refused as their turn comes."""
-        async with asyncio.timeout(self._at_most_seconds):
-            await self._places.acquire()
-        try:
-            yield
         finally:
-            self._places.release()
+            self._places.leave()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:

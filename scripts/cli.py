@@ -16,6 +16,7 @@ COMMANDS = {
     "enqueue": "scripts.enqueue_active_users",
     "clock": "scripts.clock",
     "purge": "scripts.purge",
+    "runs": "scripts.runs",
     "jobs": "scripts.jobs",
     "status": "scripts.status",
     "why": "scripts.why",

@@ -1,23 +1,36 @@
-"""`threads-ml enqueue`: ask for the feeds of all active users."""
+"""`threads-ml enqueue`: make the feeds of all active users in one run."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
-from uuid import uuid4
+from uuid import UUID
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from core.application.enqueue_active_users import BulkProgress, BulkRequest, FollowBulk
-from core.domain.errors import InvalidInput, ThreadsMlError
+from core.application.continue_run import USERS_AT_ONCE
+from core.application.ports.run_ledger import RunLedger
+from core.domain.errors import InvalidInput, NotFound, ThreadsMlError
+from core.domain.ids import to_uuid
 from core.domain.job import Queue
+from core.domain.run import Run, RunKind, RunRequest, RunState
+from core.infrastructure.task_ending import end_task
 from core.settings import Settings
-from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
+from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, operator, run_to_end
 from scripts.wiring import Bulk, open_bulk, open_platform, run_worker
 
 LOOK_EVERY_SECONDS = 0.2
+CHUNK_SIZE = 500
+MOST_NAMED = 20
+LONGEST_ID = 128
+# Of a feed of 150 posts with its index entry, measured; shorter feeds take less.
+BYTES_PER_FEED = {"Postgres": 3900, "Redis": 3900}
 app = command_app()
 
 
@@ -26,39 +39,190 @@ def _nothing_to_check() -> None:
 
 
 class FeedsMissing(ThreadsMlError):
-    """The queue is empty and not every user has the feed that was asked for."""
+    """The run is over and not every user has a feed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """The command's options that say how, not whose."""
+
+    rate: float | None
+    wait: bool
+    force: bool
 
 
 @app.command()
 def enqueue(
     days: Annotated[
-        int | None, typer.Option(min=1, help="Users active within so many days before data-now. [default: ACTIVE_DAYS]")
+        int | None, typer.Option(help="Users active within so many days before data-now. [default: ACTIVE_DAYS]")
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="All users at the cold-start threshold.")] = False,
+    users: Annotated[
+        Path | None, typer.Option("--users", help="The users named in the file, one id a line; - is standard input.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Refuse unless this model serves.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="No more users than that.")] = None,
+    chunk: Annotated[
+        int, typer.Option("--chunk", help="Users a job; 1: the very message that a web process sends.")
+    ] = CHUNK_SIZE,
+    rate: Annotated[float | None, typer.Option("--rate", help="Put no more users a second into the queue.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Show progress until the feeds are there; starts a worker if none lives.")
     ] = False,
+    resume: Annotated[str | None, typer.Option("--resume", help="Go on with this run.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, and estimate time and space.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also while another run of the kind is active.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Enqueue a generate job for every active user."""
-    run_to_end(_enqueue(days, data_dir, everyone=everyone, wait=wait))
+    """Make a new feed for every active user."""
+    run_to_end(
+        _enqueue(
+            _Asked(days, everyone, users, model, limit, chunk, resume, dry_run), _Wishes(rate, wait, force), data_dir
+        )
+    )
 
 
-async def _enqueue(days: int | None, data_dir: Path, *, everyone: bool, wait: bool) -> None:
-    if everyone and days is not None:
-        raise InvalidInput("--days and --all exclude each other: give one of them")
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The command's options that say whose feeds, checked before anything is opened."""
+
+    days: int | None
+    everyone: bool
+    users: Path | None
+    model: str | None
+    limit: int | None
+    chunk: int
+    resume: str | None
+    dry_run: bool
+
+    def check(self) -> None:
+        """Raises InvalidInput."""
+        whose = [name for name, given in (
+            ("--days", self.days is not None), ("--all", self.everyone), ("--users", self.users is not None),
+            ("--resume", self.resume is not None),
+        ) if given]  # fmt: skip
+        if len(whose) > 1:
+            raise InvalidInput(f"{' and '.join(whose)} exclude each other: give one of them")
+        for name, number, least in (("--days", self.days, 1), ("--chunk", self.chunk, 1), ("--limit", self.limit, 1)):
+            if number is not None and not least <= number <= 2**31 - 1:
+                raise InvalidInput(f"{name} {number} is wrong: a number from {least} is expected")
+        if self.chunk > USERS_AT_ONCE:
+            raise InvalidInput(f"--chunk {self.chunk} is wrong: at most {USERS_AT_ONCE} users fit into a job")
+
+    def request(self, settings: Settings) -> RunRequest:
+        """The same for the ledger."""
+        return RunRequest(
+            kind=RunKind.ACTIVE_USERS if self.users is None else RunKind.NAMED_USERS,
+            within_days=None if self.everyone or self.users is not None else (self.days or settings.active_days),
+            limit=self.limit,
+            chunk_size=self.chunk,
+            min_posts=settings.cold_start_min_interactions,
+            model_version=self.model,
+        )
+
+
+async def _enqueue(asked: _Asked, wishes: _Wishes, data_dir: Path) -> None:
+    asked.check()
+    if wishes.rate is not None and not 0 < wishes.rate < float("inf"):
+        raise InvalidInput(f"--rate {wishes.rate:g} is wrong: users a second are expected")
+    user_ids = None if asked.users is None else await asyncio.to_thread(read_users, asked.users)
     async with open_platform(data_dir, with_redis=True) as settings, open_bulk(settings) as bulk:
-        within_days = None if everyone else (days or settings.active_days)
-        if not wait:
-            await _only_enqueue(bulk, within_days)
+        if asked.dry_run:
+            await _tell_size(bulk, asked.request(settings), user_ids)
+            return
+        run = await _run_to_go_on_with(bulk, asked, settings, user_ids, beside_others=wishes.force)
+        if not wishes.wait:
+            await _only_enqueue(bulk, run, wishes)
             return
         async with _some_worker(bulk, settings, data_dir / "logs") as check:
-            await generate_with_progress(bulk, within_days, check)
+            await _with_progress(bulk, run, wishes.rate, check)
 
 
-async def _only_enqueue(bulk: Bulk, within_days: int | None) -> None:
-    request = await bulk.enqueue(within_days, _request_id())
-    console.print(f"enqueued {len(request.user_ids):,} users")
+async def _run_to_go_on_with(
+    bulk: Bulk, asked: _Asked, settings: Settings, user_ids: Sequence[UUID] | None, *, beside_others: bool
+) -> Run:
+    if asked.resume is None:
+        return await bulk.start(asked.request(settings), operator(), user_ids, beside_others=beside_others)
+    run = await named_run(bulk.ledger, asked.resume)
+    if not run.is_active:
+        raise InvalidInput(f"run {run.id} is over ({run.state.value}): begin a new one")
+    # Those in the queue already find nothing to do when they come a second time.
+    await bulk.go_on.enqueue_open(run, await bulk.ledger.moment())
+    return run
+
+
+async def named_run(ledger: RunLedger, text: str) -> Run:
+    """The run of that id. Raises NotFound."""
+    try:
+        run = await ledger.find(UUID(text))
+    except ValueError:
+        run = None
+    if run is None:
+        raise NotFound(f"there is no run {text}: `threads-ml runs list` shows which there are")
+    return run
+
+
+def read_users(path: Path) -> list[UUID]:
+    """The ids of the file's lines, empty ones left out. Raises InvalidInput, naming lines that cannot be ids."""
+    try:
+        lines = (sys.stdin if str(path) == "-" else path.open(encoding="utf-8")).read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}") from error
+    found = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    wrong = [str(number) for number, text in found if len(text) > LONGEST_ID or not text.isprintable() or "," in text]
+    if wrong:
+        more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+        raise InvalidInput(
+            f"{path}: no user ids in lines {', '.join(wrong[:MOST_NAMED])}{more}: one id a line is expected"
+        )
+    if not found:
+        raise InvalidInput(f"{path} names no users")
+    return [to_uuid(text) for _, text in found]
+
+
+async def _tell_size(bulk: Bulk, request: RunRequest, user_ids: Sequence[UUID] | None) -> None:
+    """How many users, and what earlier runs say of time and space."""
+    await bulk.start.served(request.model_version)
+    count = len(set(user_ids)) if user_ids is not None else await _counted(bulk, request)
+    count = count if request.limit is None else min(count, request.limit)
+    space = ", ".join(f"{count * size / 1e6:,.0f} MB in {name}" for name, size in BYTES_PER_FEED.items())
+    console.print(f"{count:,} users in {-(-count // request.chunk_size):,} jobs; about {space}")
+    speed = await bulk.ledger.speed()
+    if speed is None:
+        console.print("no run has been completed yet: how long it takes cannot be told")
+    else:
+        console.print(f"about {count / speed:,.0f} s at the {speed:,.0f} users/s of the last run")
+
+
+async def _counted(bulk: Bulk, request: RunRequest) -> int:
+    count = 0
+    async for batch in bulk.active_users.batches(request.within_days, request.min_posts):
+        count += len(batch)
+    return count
+
+
+class _Pace:
+    """Lets no more users a second pass than asked for."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._rate = rate
+        self._began, self._count = time.monotonic(), 0
+
+    async def __call__(self, users: int) -> None:
+        self._count += users
+        if self._rate is not None:
+            await asyncio.sleep(max(0.0, self._began + self._count / self._rate - time.monotonic()))
+
+
+def _users_at_once(rate: float | None) -> int:
+    """About a second's worth."""
+    return USERS_AT_ONCE if rate is None else max(1, min(USERS_AT_ONCE, int(rate)))
+
+
+async def _only_enqueue(bulk: Bulk, run: Run, wishes: _Wishes) -> None:
+    pace = _Pace(wishes.rate)
+    run = await bulk.go_on(run, pace, _users_at_once(wishes.rate))
+    console.print(f"run {run.id}: enqueued {run.counts.users:,} users")
     if not await bulk.queue.workers_alive(Queue.FEEDS_BULK):
         console.print("no worker-bulk lives at the moment: the jobs wait for one")
 
@@ -74,38 +238,66 @@ async def _some_worker(bulk: Bulk, settings: Settings, log_folder: Path) -> Asyn
         yield supervisor.check
 
 
-async def generate_with_progress(
-    bulk: Bulk, within_days: int | None, check: Callable[[], None] = _nothing_to_check
-) -> BulkProgress:
-    """Enqueue and watch until the queue is empty; raises FeedsMissing when some users got no feed."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+async def generate_with_progress(bulk: Bulk, request: RunRequest, *, beside_others: bool = False) -> Run:
+    """Begin a run and watch it to its end; raises FeedsMissing when some users got no feed."""
+    return await _with_progress(bulk, await bulk.start(request, operator(), beside_others=beside_others))
+
+
+async def _with_progress(
+    bulk: Bulk, run: Run, rate: float | None = None, check: Callable[[], None] = _nothing_to_check
+) -> Run:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    console.print(f"run {run.id}")
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("feeds", total=None)
-        request = await bulk.enqueue(within_days, _request_id(), lambda count: bar.update(task, total=count))
-        bar.update(task, total=len(request.user_ids))
-        progress = await _until_over(bulk.follow, request, lambda done: bar.update(task, completed=done), check)
-    if progress.done < progress.total:
-        raise FeedsMissing(
-            f"{progress.total - progress.done:,} of {progress.total:,} users got no feed: the workers' log says why"
-        )
-    console.print(f"{progress.done:,} users have a new feed")
-    return progress
+        task = bar.add_task("feeds", total=None, told="")
+        pace = _Pace(rate)
+        enqueuing = asyncio.create_task(bulk.go_on(run, pace, _users_at_once(rate)))
+        try:
+            run = await _until_over(bulk, run, lambda seen: _show(bar, task, seen), check, enqueuing)
+        finally:
+            await end_task(enqueuing)
+    return await _ended(bulk, run)
 
 
 async def _until_over(
-    follow: FollowBulk, request: BulkRequest, show: Callable[[int], None], check: Callable[[], None]
-) -> BulkProgress:
+    bulk: Bulk, run: Run, show: Callable[[Run], None], check: Callable[[], None], enqueuing: "asyncio.Task[Run]"
+) -> Run:
     while True:
         check()
-        progress = await follow(request)
-        show(progress.done)
-        if progress.is_over:
-            return progress
+        if enqueuing.done():
+            enqueuing.result()
+        run = await bulk.follow(run.id)
+        show(run)
+        if not run.is_active:
+            return run
         await asyncio.sleep(LOOK_EVERY_SECONDS)
 
 
-def _request_id() -> str:
-    return f"bulk-{uuid4()}"
+def _show(bar: Progress, task: TaskID, run: Run) -> None:
+    seconds = (datetime.now(UTC) - run.started_at).total_seconds()
+    told = f"{run.counts.finished / max(seconds, 1e-3):,.0f} users/s"
+    if run.counts.set_aside:
+        told += f", {run.counts.set_aside:,} failed"
+    # Before all users are known nobody can tell when the last is done.
+    total = run.counts.users if run.is_enumerated else None
+    bar.update(task, completed=run.counts.finished, total=total, told=told)
+
+
+async def _ended(bulk: Bulk, run: Run) -> Run:
+    counts = run.counts
+    if run.state is RunState.CANCELLED:
+        raise FeedsMissing(f"run {run.id} was cancelled: {counts.finished:,} of {counts.users:,} users are done")
+    if counts.set_aside:
+        named = ", ".join(str(one.user_id) for one in (await bulk.ledger.set_aside(run.id))[:MOST_NAMED])
+        raise FeedsMissing(
+            f"{counts.set_aside:,} of {counts.users:,} users got no feed: {named}; "
+            f"`threads-ml runs show {run.id}` says why"
+        )
+    console.print(f"{counts.stored + counts.kept:,} users have a new feed")
+    return run
 
 
 if __name__ == "__main__":

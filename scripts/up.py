@@ -14,6 +14,7 @@ import typer
 from core.application.describe_service import ServiceDescription
 from core.domain.errors import ConfigurationError, ThreadsMlError
 from core.domain.job import Queue
+from core.domain.run import RunRequest
 from core.infrastructure.alembic_migrations import migrate
 from core.infrastructure.data_directory import DataDirectory, RunningServers
 from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor, print_line
@@ -180,7 +181,8 @@ async def _fill(settings: Settings) -> None:
     """What is missing afterwards is generated when somebody asks for it: no reason not to serve."""
     async with open_bulk(settings) as bulk:
         try:
-            await generate_with_progress(bulk, settings.active_days)
+            request = RunRequest(within_days=settings.active_days, min_posts=settings.cold_start_min_interactions)
+            await generate_with_progress(bulk, request, beside_others=True)
         except ThreadsMlError as error:
             console.print(f"not all feeds could be generated ahead: {error}")
 

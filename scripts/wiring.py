@@ -9,17 +9,21 @@ from pathlib import Path
 
 import msgspec
 
+from core.application.continue_run import ContinueRun
 from core.application.describe_service import DescribeService
-from core.application.enqueue_active_users import EnqueueActiveUsers, FollowBulk
+from core.application.follow_run import FollowRun
 from core.application.measure_service import MeasureService
+from core.application.ports.active_users import ActiveUsers
 from core.application.ports.feed_cache import FeedCache
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.model_registry import ModelRegistry
 from core.application.ports.queue_levels import QueueLevels
+from core.application.ports.run_ledger import RunLedger
 from core.application.promote_model import PromoteModel
 from core.application.prune_models import PruneModels
 from core.application.purge_expired import PurgeExpired
 from core.application.roll_back import RollBack
+from core.application.start_run import StartRun
 from core.domain.errors import CacheUnavailable, QueueUnavailable, Unavailable
 from core.domain.job import Queue
 from core.infrastructure.absent_redis import AbsentFeedCache, AbsentJobQueue, AbsentQueueLevels
@@ -34,6 +38,7 @@ from core.infrastructure.postgres_idle_feeds import PostgresIdleFeeds
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, borrowed, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
+from core.infrastructure.postgres_run_ledger import PostgresRunLedger
 from core.infrastructure.postgres_schedule_book import PostgresScheduleBook
 from core.infrastructure.postgres_service_facts import PostgresServiceFacts
 from core.infrastructure.postgres_stored_feeds import PostgresStoredFeeds
@@ -151,10 +156,13 @@ def open_broker(settings: Settings) -> AbstractAsyncContextManager[RedisClient]:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """Bulk generation, and the queue to look at."""
+    """Bulk generation, and what it goes by."""
 
-    enqueue: EnqueueActiveUsers
-    follow: FollowBulk
+    start: StartRun
+    go_on: ContinueRun
+    follow: FollowRun
+    ledger: RunLedger
+    active_users: ActiveUsers
     queue: JobQueue
 
 
@@ -165,15 +173,25 @@ async def open_bulk(settings: Settings) -> AsyncIterator[Bulk]:
         open_pool(settings.database_url, DATABASE_CONNECTIONS, command_timeout_seconds=NO_HURRY_SECONDS) as pool,
         open_broker(settings) as broker,
     ):
-        archive, queue = PostgresFeedArchive(pool), RedisJobQueue(broker)
-        enqueue = EnqueueActiveUsers(
-            active_users=PostgresActiveUsers(pool),
-            popular=popular_posts(pool, settings),
-            archive=archive,
-            queue=queue,
-            min_posts=settings.cold_start_min_interactions,
+        ledger, active_users, queue = PostgresRunLedger(pool), PostgresActiveUsers(pool), RedisJobQueue(broker)
+        # Nothing is written down for a queue that cannot be reached.
+        with translated(QueueUnavailable):
+            await broker.ping()
+        yield Bulk(
+            StartRun(ledger, model_registry(pool, settings), popular_posts(pool, settings)),
+            ContinueRun(ledger, active_users, queue),
+            FollowRun(ledger),
+            ledger,
+            active_users,
+            queue,
         )
-        yield Bulk(enqueue, FollowBulk(archive, queue), queue)
+
+
+@asynccontextmanager
+async def open_ledger(settings: Settings) -> AsyncIterator[RunLedger]:
+    """Open what `runs` needs."""
+    async with open_pool(settings.database_url, command_timeout_seconds=NO_HURRY_SECONDS) as pool:
+        yield PostgresRunLedger(pool)
 
 
 @asynccontextmanager

@@ -7,9 +7,10 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from core.application.generate_chunk import GenerateChunk
 from core.application.generate_feed import GenerateFeed
 from core.domain.feed import Feed
-from core.domain.job import GenerateMessage
+from core.domain.job import ChunkMessage, GenerateMessage
 
 
 async def run_job(generate_feed: GenerateFeed, user_id: str, request_id: str) -> str:
@@ -27,6 +28,21 @@ async def run_job(generate_feed: GenerateFeed, user_id: str, request_id: str) ->
         told = _outcome(feed)
         structlog.get_logger().info("job_done", duration_ms=_milliseconds_since(started), **told)
         return str(told["outcome"])
+
+
+async def run_chunk_job(generate_chunk: GenerateChunk, chunk_id: str, request_id: str) -> str:
+    """The same for a chunk of a run."""
+    started = time.perf_counter()
+    with bound_contextvars(chunk_id=chunk_id, request_id=request_id):
+        try:
+            count = await generate_chunk(ChunkMessage(UUID(chunk_id), request_id))
+        except Exception as error:
+            structlog.get_logger().warning("chunk_failed", error=repr(error), duration_ms=_milliseconds_since(started))
+            raise
+        outcome = "nothing_to_do" if count is None else "chunk_stored"
+        duration_ms = _milliseconds_since(started)
+        structlog.get_logger().info("chunk_done", outcome=outcome, feeds=count or 0, duration_ms=duration_ms)
+        return outcome
 
 
 def _outcome(feed: Feed | None) -> dict[str, Any]:

@@ -11,11 +11,15 @@ from uuid import uuid4
 
 import structlog
 
+from core.application.continue_run import ContinueRun
 from core.application.fail_job import FailJob
+from core.application.generate_chunk import GenerateChunk
 from core.application.generate_feed import GenerateFeed
+from core.application.give_way import GiveWay
 from core.application.make_provisional_feed import MakeProvisionalFeed
 from core.application.ports.popular_posts import PopularPosts
 from core.application.ports.worker_presence import WorkerPresence
+from core.application.sweep_runs import SweepRuns
 from core.application.sweep_tickets import SweepTickets
 from core.domain.errors import QueueUnavailable, ThreadsMlError
 from core.domain.job import Queue
@@ -25,17 +29,21 @@ from core.infrastructure.guarded_pool import GuardedPool
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.numba_machine_code import warm_kernels
+from core.infrastructure.postgres_active_users import PostgresActiveUsers
 from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
+from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
+from core.infrastructure.postgres_run_ledger import PostgresRunLedger
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.redis_client import RedisClient, open_redis, translated, warn_of_eviction
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
 from core.infrastructure.redis_job_queue import RedisJobQueue
+from core.infrastructure.redis_queue_levels import RedisQueueLevels
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from core.infrastructure.system_clock import SystemClock
 from core.infrastructure.task_ending import end_task
@@ -53,6 +61,7 @@ class WorkerParts:
     """What the actors call, and the worker's sign of life."""
 
     generate_feed: GenerateFeed
+    generate_chunk: GenerateChunk
     fail_job: FailJob
     presence: WorkerPresence
 
@@ -96,9 +105,27 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
                 ),
             )
             fail_job = FailJob(PostgresTicketStore(guarded), queue, RedisFeedSignals(cache))
-            async with _repeated(SWEEP_SECONDS, SweepTickets(PostgresTicketStore(pool), queue, clock)):
+            ledger, levels = PostgresRunLedger(pool), RedisQueueLevels(broker)
+            generate_chunk = GenerateChunk(
+                ledger=ledger,
+                give_way=GiveWay(levels),
+                histories=PostgresHistoryBatches(pool),
+                recommender=recommender,
+                popular=held_popular,
+                external_ids=external_ids,
+                cache=feed_cache,
+                queue=queue,
+                clock=clock,
+                composition=settings.composition,
+                valid_for=timedelta(hours=settings.recommendation_max_age_hours),
+            )
+            continue_run = ContinueRun(ledger, PostgresActiveUsers(pool), queue)
+            async with (
+                _repeated(SWEEP_SECONDS, SweepTickets(PostgresTicketStore(pool), queue, clock)),
+                _repeated(SWEEP_SECONDS, SweepRuns(ledger, continue_run, levels)),
+            ):
                 presence = RedisWorkerPresence(broker, _process_name())
-                yield WorkerParts(generate_feed, fail_job, presence)
+                yield WorkerParts(generate_feed, generate_chunk, fail_job, presence)
 
 
 @asynccontextmanager

@@ -8,6 +8,8 @@ ThreadsMlError
 ├── NotTrainable              the interactions are too few to learn from
 ├── PromotionRefused          another model must stay the champion
 ├── PruneRefused              the model's bytes are still needed
+├── RunActive                 another run of the same kind is not over yet
+├── RunTakenOver              another process goes on with the run
 ├── ArtefactRefused           a model file is not what the registry says
 ├── StorageFull               the local disk has no room for a model
 └── Unavailable               a server cannot be reached right now
@@ -54,6 +56,14 @@ class PromotionRefused(ThreadsMlError):
 
 class PruneRefused(ThreadsMlError):
     """The model's bytes must stay; the text says why."""
+
+
+class RunActive(ThreadsMlError):
+    """A run of the kind has something left to do; the text names it."""
+
+
+class RunTakenOver(ThreadsMlError):
+    """Another process has gone on with the run, or has ended it; there is nothing left to do for this one."""
 
 
 class ArtefactRefused(ThreadsMlError):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from core.domain.interaction import Interaction
@@ -30,3 +31,16 @@ class History:
     def post_ids(self) -> frozenset[UUID]:
         """The distinct posts the user has interacted with."""
         return frozenset(interaction.post_id for interaction in self.interactions)
+
+
+class HistoryBatch(Protocol):
+    """The histories of many users in one snapshot; what else it holds only adapters know, which keep it in arrays.
+
+    `generation` and `epoch` are as in a history, the same for all of them.
+    """
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def epoch(self) -> int: ...

@@ -81,6 +81,14 @@ class GenerateMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkMessage:
+    """What a worker is told of many users at once: which chunk of a run to generate."""
+
+    chunk_id: UUID
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """What became of a submitted message: put in the queue, or joined to a job already there; is anyone working?
 

@@ -1,7 +1,12 @@
 """What a model alone says about a user, before it becomes a feed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
+
+from core.domain.feed import Recommendation
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +24,24 @@ class Recollection:
 
     ranking: Ranking
     post_ids: frozenset[UUID]
+
+
+class ComposedFeed(NamedTuple):
+    """What one user is to be recommended, and the moment of the newest interaction that counted."""
+
+    user_id: UUID
+    recommendations: tuple[Recommendation, ...]
+    built_up_to: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedFeeds:
+    """Those of many users, by one model; without one they are popular posts.
+
+    may_have_texts: posts in them whose ids can stand for texts, each once.
+    """
+
+    feeds: Sequence[ComposedFeed]
+    may_have_texts: Sequence[UUID] = ()
+    model_version: str | None = None
+    epoch: int = 0

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from core.domain.errors import CacheUnavailable, QueueUnavailable
 from core.domain.feed import Feed, FeedOrder
-from core.domain.job import GenerateMessage, JobProgress, Queue, Submission
+from core.domain.job import ChunkMessage, GenerateMessage, JobProgress, Queue, Submission
 from core.domain.levels import QueueLevel
 
 _MISSING = "REDIS_URL is not set"
@@ -21,6 +21,10 @@ class AbsentFeedCache:
         raise CacheUnavailable(_MISSING)
 
     async def put(self, feed: Feed) -> bool:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+    async def put_many(self, feeds: Sequence[Feed]) -> None:  # noqa: ARG002 - the port's signature
         """Raise CacheUnavailable."""
         raise CacheUnavailable(_MISSING)
 
@@ -76,6 +80,10 @@ class AbsentJobQueue:
         _refuse()
 
     async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:  # noqa: ARG002 - the port's signature
+        """Raise QueueUnavailable."""
+        _refuse()
+
+    async def submit_chunks(self, messages: Sequence[ChunkMessage]) -> None:  # noqa: ARG002 - the port's signature
         """Raise QueueUnavailable."""
         _refuse()
 

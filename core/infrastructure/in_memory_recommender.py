@@ -2,17 +2,21 @@
 
 import asyncio
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 from uuid import UUID
 
 import structlog
 
 from core.application.ports.artefact_store import ArtefactStore
 from core.application.ports.model_registry import ModelRegistry
+from core.domain.composition import Composition
 from core.domain.errors import ArtefactRefused, ConfigurationError, StorageFull, ThreadsMlError
-from core.domain.history import History
+from core.domain.history import History, HistoryBatch
 from core.domain.model import ModelRecord, Serving
-from core.domain.ranking import Ranking, Recollection
+from core.domain.popular import PopularFeed
+from core.domain.ranking import ComposedFeeds, Ranking, Recollection
+from core.infrastructure.feed_composer import FeedComposer
+from core.infrastructure.history_arrays import HistoryArrays
 from core.infrastructure.joblib_model_file import read_model
 from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.task_ending import end_task
@@ -26,6 +30,7 @@ class _Loaded(NamedTuple):
     """One model with its name and epoch: exchanged as a whole, so that no job sees half of each."""
 
     model: RankingModel | None
+    composer: FeedComposer
     version: str | None
     epoch: int
 
@@ -37,7 +42,7 @@ class InMemoryRecommender:
         self._registry = registry
         self._artefacts = artefacts
         self._poll_seconds = poll_seconds
-        self._loaded = _Loaded(None, None, 0)
+        self._loaded = _Loaded(None, FeedComposer(None), None, 0)
         self._refused: str | None = None
         self._try_again_at = 0.0
         self._following = asyncio.Lock()
@@ -82,6 +87,18 @@ class InMemoryRecommender:
             return None
         return Recollection(Ranking(recalled.ranked, loaded.version, loaded.epoch), recalled.post_ids)
 
+    async def compose_many(
+        self, histories: HistoryBatch, popular: PopularFeed, composition: Composition
+    ) -> ComposedFeeds:
+        """By arrays, in a thread that lets go of the interpreter for most of the time."""
+        if histories.epoch > self._loaded.epoch:
+            await self._catch_up()
+        loaded = self._loaded
+        feeds, may_have_texts = await asyncio.to_thread(
+            loaded.composer.compose, cast(HistoryArrays, histories), popular, composition
+        )
+        return ComposedFeeds(feeds, may_have_texts, loaded.version, loaded.epoch)
+
     async def follow_registry(self) -> None:
         """Load what the registry says should serve, unless it does already. Raises ArchiveUnavailable."""
         async with self._following:
@@ -121,7 +138,8 @@ class InMemoryRecommender:
             return self._loaded._replace(epoch=serving.epoch)
         path = await self._artefacts.fetch(record.sha256)
         arrays = await asyncio.to_thread(read_model, path, record.sha256)
-        return _Loaded(RankingModel.from_arrays(arrays), record.version, serving.epoch)
+        model = RankingModel.from_arrays(arrays)
+        return _Loaded(model, FeedComposer(model), record.version, serving.epoch)
 
     def _was_just_refused(self, record: ModelRecord) -> bool:
         """Its bytes need not be fetched again and again; somebody may mend them, though, or make room."""

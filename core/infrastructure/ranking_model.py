@@ -12,7 +12,8 @@ from scipy.sparse import csr_array
 from core.domain.errors import ArtefactRefused
 from core.domain.history import History
 from core.domain.interaction import InteractionType, InteractionWeights
-from core.recommender.algorithm import Algorithm, InteractionMatrices, KeepsHistories
+from core.infrastructure.history_arrays import HistoryArrays
+from core.recommender.algorithm import Algorithm, InteractionMatrices, KeepsHistories, RankedPosts
 from core.recommender.interaction_matrix import decayed_weights, user_item_matrix
 from core.recommender.registry import ALGORITHMS, algorithm_named
 
@@ -79,6 +80,21 @@ class RankingModel:
         own_rows = _rows_of(self.user_keys, [history.user_id for history in histories])
         ranked = self.algorithm.recommend(queries, own_rows, seen, limit, threads)
         return [self._identified(found, scores) for found, scores in zip(*ranked, strict=True)]
+
+    def rank_arrays(
+        self, histories: HistoryArrays, post_rows: NDArray[np.int64], limit: int, threads: int = 1
+    ) -> RankedPosts:
+        """The same, to the bit, with rows on the outside too. post_rows: (m,), of the histories' posts, -1: unknown."""
+        known, shape = post_rows >= 0, (len(histories.user_keys), len(self.post_keys))
+        owners, rows = histories.owners[known], post_rows[known]
+        hours = (histories.data_now - histories.moments[known]) / 1_000_000 / SECONDS_PER_HOUR
+        by_type = type_weights(self.weights)[histories.type_codes[known]]
+        weights = decayed_weights(by_type, hours, self.algorithm.query_half_life_hours)
+        queries = user_item_matrix(owners, rows, weights, shape)
+        seen = user_item_matrix(owners, rows, np.ones(len(rows)), shape)
+        return self.algorithm.recommend(
+            queries, rows_of_keys(self.user_keys, histories.user_keys), seen, limit, threads
+        )
 
     def recall(self, user_id: UUID, limit: int) -> Recalled | None:
         """The same for the user's history as it was learned; None where nothing (any more) is known of it."""

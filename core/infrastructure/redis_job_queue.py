@@ -8,7 +8,7 @@ import msgspec
 
 from core.domain.backlog import Backlog
 from core.domain.errors import QueueUnavailable
-from core.domain.job import GenerateMessage, JobProgress, JobState, Queue, Submission
+from core.domain.job import ChunkMessage, GenerateMessage, JobProgress, JobState, Queue, Submission
 from core.infrastructure.redis_client import RedisClient, translated
 from core.infrastructure.redis_worker_presence import presence_key
 
@@ -17,7 +17,8 @@ ACTOR_NAMES = {Queue.FEEDS: "generate_feed", Queue.FEEDS_BULK: "generate_feed_in
 NAMESPACE = "dramatiq"
 LEASE_SECONDS = 120
 BACKLOG_AT_MOST = 10_000
-MESSAGES_A_ROUND_TRIP = 500
+CHUNK_ACTOR_NAME = "generate_chunk"
+MESSAGES_A_ROUND_TRIP = 2000
 _FINISHED_KEY = "jobs-finished"
 # How far back the recent speed looks.
 SPEED_SECONDS = 10
@@ -85,11 +86,17 @@ class RedisJobQueue:
         return Submission(bool(enqueued), int(alive), bool(refused), Backlog(*map(int, backlog)))
 
     async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:
-        """Enqueue without leases, hundreds in a round trip."""
+        """Enqueue without leases, thousands in a round trip."""
+        await self._submit_all([_encoded(message, Queue.FEEDS_BULK) for message in messages])
+
+    async def submit_chunks(self, messages: Sequence[ChunkMessage]) -> None:
+        """The same."""
+        await self._submit_all([_encoded_chunk(message) for message in messages])
+
+    async def _submit_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
         waiting, payloads = _queue_keys(Queue.FEEDS_BULK)
         for start in range(0, len(messages), MESSAGES_A_ROUND_TRIP):
-            some = messages[start : start + MESSAGES_A_ROUND_TRIP]
-            encoded = dict(_encoded(message, Queue.FEEDS_BULK) for message in some)
+            encoded = dict(messages[start : start + MESSAGES_A_ROUND_TRIP])
             with translated(QueueUnavailable):
                 async with self._client.pipeline(transaction=True) as pipeline:
                     pipeline.hset(payloads, mapping=encoded)
@@ -142,13 +149,24 @@ def _payloads_key(queue_name: str) -> str:
 
 
 def _encoded(message: GenerateMessage, queue: Queue) -> tuple[str, bytes]:
+    return _dramatiq_message(
+        queue, ACTOR_NAMES[queue], {"user_id": str(message.user_id), "request_id": message.request_id}
+    )
+
+
+def _encoded_chunk(message: ChunkMessage) -> tuple[str, bytes]:
+    arguments = {"chunk_id": str(message.chunk_id), "request_id": message.request_id}
+    return _dramatiq_message(Queue.FEEDS_BULK, CHUNK_ACTOR_NAME, arguments)
+
+
+def _dramatiq_message(queue: Queue, actor_name: str, arguments: Mapping[str, str]) -> tuple[str, bytes]:
     """The id under which Redis holds the message, another one at each retry, and the message as Dramatiq reads it."""
     redis_message_id = str(uuid4())
     payload: dict[str, object] = {
         "queue_name": queue.value,
-        "actor_name": ACTOR_NAMES[queue],
+        "actor_name": actor_name,
         "args": [],
-        "kwargs": {"user_id": str(message.user_id), "request_id": message.request_id},
+        "kwargs": arguments,
         "options": {"redis_message_id": redis_message_id},
         "message_id": str(uuid4()),
         "message_timestamp": int(time.time() * 1000),

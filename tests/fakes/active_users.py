@@ -20,13 +20,16 @@ class FakeActiveUsers:
     clock: Clock = field(default_factory=FakeClock)
     unavailable: bool = False
 
-    async def batches(self, within_days: int | None, min_posts: int) -> AsyncIterator[Sequence[UUID]]:
+    async def batches(
+        self, within_days: int | None, min_posts: int, after: UUID | None = None
+    ) -> AsyncIterator[Sequence[UUID]]:
         if self.unavailable:
             raise ArchiveUnavailable("Postgres does not answer: it is a fake")
         newest = max((act.created_at for act in self.interactions), default=self.clock.now())
         since = min(self.clock.now(), newest) - timedelta(days=within_days) if within_days is not None else None
         users = sorted({act.user_id for act in self.interactions if since is None or act.created_at >= since})
         active = [user_id for user_id in users if self._post_count(user_id) >= min_posts]
+        active = [user_id for user_id in active if after is None or user_id > after]
         for start in range(0, len(active), self.batch_size):
             yield active[start : start + self.batch_size]
 

@@ -1,6 +1,6 @@
 """Cached feeds in a dict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -31,6 +31,13 @@ class FakeFeedCache:
         if self.signals is not None:
             await self.signals.send(feed.user_id)
         return is_stored
+
+    async def put_many(self, feeds: Sequence[Feed]) -> None:
+        self._answer()
+        for feed in feeds:
+            held = self.feeds.get(feed.user_id)
+            if held is None or held.order <= feed.order:
+                self.feeds[feed.user_id] = feed
 
     async def put_provisional(self, feed: Feed) -> bool:
         self._answer()

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from core.domain.backlog import Backlog
 from core.domain.errors import QueueUnavailable
-from core.domain.job import GenerateMessage, JobProgress, JobState, Queue, Submission
+from core.domain.job import ChunkMessage, GenerateMessage, JobProgress, JobState, Queue, Submission
 
 
 @dataclass
 class FakeJobQueue:
-    """`messages` and `bulk_messages` are all that were ever put in.
+    """`messages`, `bulk_messages` and `chunk_messages` are all that were ever put in.
 
     `on_submit` plays the worker: it runs each message of `feeds` before `submit` returns.
     """
@@ -19,6 +19,7 @@ class FakeJobQueue:
     on_submit: Callable[[GenerateMessage], Awaitable[object]] | None = None
     messages: list[GenerateMessage] = field(default_factory=list)
     bulk_messages: list[GenerateMessage] = field(default_factory=list)
+    chunk_messages: list[ChunkMessage] = field(default_factory=list)
     leases: dict[UUID, JobState] = field(default_factory=dict)
     workers: dict[Queue, int] = field(default_factory=lambda: dict.fromkeys(Queue, 1))
     run_count: int = 0
@@ -42,6 +43,10 @@ class FakeJobQueue:
     async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:
         self._answer()
         self.bulk_messages.extend(messages)
+
+    async def submit_chunks(self, messages: Sequence[ChunkMessage]) -> None:
+        self._answer()
+        self.chunk_messages.extend(messages)
 
     async def mark_running(self, user_id: UUID) -> None:
         self._answer()

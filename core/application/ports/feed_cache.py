@@ -1,6 +1,6 @@
 """The quick copy of feeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -19,6 +19,10 @@ class FeedCache(Protocol):
 
     async def put(self, feed: Feed) -> bool:
         """In one step hold the feed until it expires and signal whoever listens; False if a newer one stays."""
+        ...
+
+    async def put_many(self, feeds: Sequence[Feed]) -> None:
+        """Hold each feed as `put` does, in few round trips, and signal nobody: nobody waits for them."""
         ...
 
     async def put_provisional(self, feed: Feed) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from core.domain.job import GenerateMessage, JobProgress, Queue, Submission
+from core.domain.job import ChunkMessage, GenerateMessage, JobProgress, Queue, Submission
 
 
 class JobQueue(Protocol):
@@ -19,6 +19,10 @@ class JobQueue(Protocol):
 
     async def submit_bulk(self, messages: Sequence[GenerateMessage]) -> None:
         """Put all of them in `feeds-bulk`, in few round trips, without leases."""
+        ...
+
+    async def submit_chunks(self, messages: Sequence[ChunkMessage]) -> None:
+        """The same for chunks of a run."""
         ...
 
     async def mark_running(self, user_id: UUID) -> None:

@@ -1,0 +1,81 @@
+"""Write down a run's users and put their jobs into the queue, from wherever somebody else has left off."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from core.application.ports.active_users import ActiveUsers
+from core.application.ports.job_queue import JobQueue
+from core.application.ports.run_ledger import RunLedger
+from core.domain.job import ChunkMessage, GenerateMessage
+from core.domain.run import Chunk, Run
+
+USERS_AT_ONCE = 10_000
+
+OnEnqueued = Callable[[int], Awaitable[None]]
+"""Hears how many more users are in the queue; as long as it takes, nothing further is put in."""
+
+
+async def nobody_listens(_: int) -> None:
+    """For callers who do not mind."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueRun:
+    """Chunks are in the ledger before their messages are in the queue: what is lost in between can be found."""
+
+    ledger: RunLedger
+    active_users: ActiveUsers
+    queue: JobQueue
+
+    async def __call__(
+        self, run: Run, on_enqueued: OnEnqueued = nobody_listens, users_at_once: int = USERS_AT_ONCE
+    ) -> Run:
+        """Raises RunTakenOver where another process goes on with the run at the same time."""
+        await self.enqueue_open(run, None, on_enqueued, users_at_once)
+        if not run.is_enumerated:
+            async for user_ids, is_last in self._batches(run, users_at_once):
+                up_to = user_ids[-1] if user_ids else None
+                run = await self.ledger.add_users(run, user_ids, up_to, is_last=is_last)
+                await self.enqueue_open(run, None, on_enqueued, users_at_once)
+        await self.ledger.settle(run.id)
+        return run
+
+    async def enqueue_open(
+        self,
+        run: Run,
+        enqueued_before: datetime | None,
+        on_enqueued: OnEnqueued = nobody_listens,
+        users_at_once: int = USERS_AT_ONCE,
+    ) -> int:
+        """Enqueue the chunks that never were, or before that moment; how many."""
+        count, at_once = 0, max(1, users_at_once // run.request.chunk_size)
+        while chunks := await self.ledger.take_open(run, enqueued_before, at_once):
+            await self._submit(run, chunks)
+            await on_enqueued(sum(len(chunk.user_ids) for chunk in chunks))
+            count += len(chunks)
+        return count
+
+    async def _submit(self, run: Run, chunks: Sequence[Chunk]) -> None:
+        if run.request.chunk_size == 1:
+            messages = [GenerateMessage(user_id, run.request_id) for chunk in chunks for user_id in chunk.user_ids]
+            await self.queue.submit_bulk(messages)
+        else:
+            await self.queue.submit_chunks([ChunkMessage(chunk.id, run.request_id) for chunk in chunks])
+
+    async def _batches(self, run: Run, users_at_once: int) -> AsyncIterator[tuple[Sequence[UUID], bool]]:
+        """Users that are not in the run yet, whole chunks of them, and whether they are the last."""
+        request, held = run.request, list[UUID]()
+        size = max(1, users_at_once // request.chunk_size) * request.chunk_size
+        left = None if request.limit is None else request.limit - run.counts.users
+        batches = self.active_users.batches(request.within_days, request.min_posts, run.enumerated_up_to)
+        async for batch in batches:
+            held.extend(batch)
+            while len(held) > size and (left is None or left > size):
+                yield held[:size], False
+                del held[:size]
+                left = None if left is None else left - size
+            if left is not None and len(held) >= left:
+                break
+        yield held[:left], True

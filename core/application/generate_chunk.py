@@ -1,0 +1,104 @@
+"""Generate the feeds of a chunk of users: what a worker does for a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from core.application.generate_feed import VALID_WITHOUT_MODEL
+from core.application.give_way import GiveWay
+from core.application.ports.clock import Clock
+from core.application.ports.external_ids import ExternalIds
+from core.application.ports.feed_cache import FeedCache
+from core.application.ports.history_batches import HistoryBatches
+from core.application.ports.job_queue import JobQueue
+from core.application.ports.popular_posts import HeldPopularFeed
+from core.application.ports.recommender import Recommender
+from core.application.ports.run_ledger import RunLedger
+from core.domain.composition import Composition
+from core.domain.errors import CacheUnavailable, Unavailable
+from core.domain.feed import POPULAR_MODEL_VERSION, Feed, FeedOrder
+from core.domain.job import ChunkMessage
+from core.domain.run import ATTEMPTS_AT_MOST, Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateChunk:
+    """Durable and counted in one transaction, then visible; a chunk that is done twice counts once."""
+
+    ledger: RunLedger
+    give_way: GiveWay
+    histories: HistoryBatches
+    recommender: Recommender
+    popular: HeldPopularFeed
+    external_ids: ExternalIds
+    cache: FeedCache
+    queue: JobQueue
+    clock: Clock
+    composition: Composition
+    valid_for: timedelta
+
+    async def __call__(self, message: ChunkMessage) -> int | None:
+        """How many feeds were stored; None where nothing was to be done, or it failed and is tried again.
+
+        Raises Unavailable: the message is not done.
+        """
+        await self.give_way()
+        chunk = await self.ledger.begin_chunk(message.chunk_id)
+        if chunk is None:
+            return None
+        if chunk.attempts > ATTEMPTS_AT_MOST:
+            await self._give_up(chunk, message, "the worker that made the feeds died, each time")
+            return None
+        try:
+            feeds = await self._made(chunk)
+            stored = await self.ledger.finish_chunk(chunk, feeds)
+        except Unavailable:
+            raise
+        except Exception as error:  # whatever it is, it is told in the ledger and must not stop the run
+            await self._failed(chunk, message, f"{type(error).__name__}: {error}")
+            return None
+        await self._show(stored or [])
+        await self.ledger.settle(chunk.run_id)
+        return None if stored is None else len(stored)
+
+    async def _made(self, chunk: Chunk) -> Sequence[Feed]:
+        histories = await self.histories.read(chunk.user_ids)
+        composed = await self.recommender.compose_many(histories, self.popular.current(), self.composition)
+        texts = await self.external_ids.texts_of(composed.may_have_texts) if composed.may_have_texts else {}
+        now = self.clock.now()
+        valid_for = self.valid_for if composed.model_version else min(self.valid_for, VALID_WITHOUT_MODEL)
+        order = FeedOrder(composed.epoch, histories.generation)
+        return [
+            Feed(
+                user_id=user_id,
+                recommendations=recommendations,
+                model_version=composed.model_version or POPULAR_MODEL_VERSION,
+                order=order,
+                generated_at=now,
+                expires_at=now + valid_for,
+                built_up_to=built_up_to,
+                external_ids={item.post_id: texts[item.post_id] for item in recommendations if item.post_id in texts}
+                if texts
+                else {},
+            )
+            for user_id, recommendations, built_up_to in composed.feeds
+        ]
+
+    async def _failed(self, chunk: Chunk, message: ChunkMessage, error: str) -> None:
+        if chunk.attempts < ATTEMPTS_AT_MOST:
+            await self.queue.submit_chunks([message])
+        else:
+            await self._give_up(chunk, message, error)
+
+    async def _give_up(self, chunk: Chunk, message: ChunkMessage, error: str) -> None:
+        """Of two halves one is whole, as a rule; who is alone is set aside."""
+        pieces = await self.ledger.split(chunk, error)
+        await self.queue.submit_chunks([ChunkMessage(piece.id, message.request_id) for piece in pieces])
+        await self.ledger.settle(chunk.run_id)
+
+    async def _show(self, feeds: Sequence[Feed]) -> None:
+        """The archive has them: a cache that is away costs time only."""
+        try:
+            await self.cache.put_many(feeds)
+        except CacheUnavailable:
+            return

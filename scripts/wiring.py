@@ -178,7 +178,9 @@ async def open_bulk(settings: Settings) -> AsyncIterator[Bulk]:
         with translated(QueueUnavailable):
             await broker.ping()
         yield Bulk(
-            StartRun(ledger, model_registry(pool, settings), popular_posts(pool, settings)),
+            StartRun(
+                ledger, model_registry(pool, settings), popular_posts(pool, settings), settings.popular_refresh_seconds
+            ),
             ContinueRun(ledger, active_users, queue),
             FollowRun(ledger),
             ledger,

@@ -14,11 +14,12 @@ from core.domain.run import Run, RunRequest
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """Writes the run down and renews the popular posts; ContinueRun does the rest."""
+    """Writes the run down, and renews popular posts that are no longer young; ContinueRun does the rest."""
 
     ledger: RunLedger
     registry: ModelRegistry
     popular: PopularPosts
+    popular_refresh_seconds: float
 
     async def __call__(
         self,
@@ -37,7 +38,7 @@ class StartRun:
         run = await self.ledger.begin_run(
             replace(request, model_version=version), started_by, named, beside_others=beside_others
         )
-        await self.popular.refresh()
+        await self.popular.refresh_if_older_than(self.popular_refresh_seconds)
         return run
 
     async def served(self, wanted: str | None) -> str | None:

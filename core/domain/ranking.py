@@ -30,7 +30,7 @@ class ComposedFeed(NamedTuple):
     """What one user is to be recommended, and the moment of the newest interaction that counted."""
 
     user_id: UUID
-    recommendations: tuple[Recommendation, ...]
+    recommendations: Sequence[Recommendation]
     built_up_to: datetime
 
 

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.composition import Composition
-from core.domain.feed import Reason, Recommendation
 from core.domain.popular import PopularFeed
 from core.domain.ranking import ComposedFeed
+from core.infrastructure.array_recommendations import recommendations_of
 from core.infrastructure.history_arrays import HistoryArrays
 from core.infrastructure.ranking_model import RankingModel, rows_of_keys
 from core.recommender.feed_filling import FilledFeeds, Rules, fill_feeds
@@ -20,19 +18,15 @@ from core.recommender.feed_filling import FilledFeeds, Rules, fill_feeds
 # Where a UUID tells its version, and which one texts are turned into: see core.domain.ids.
 _VERSION_BYTE, _TEXT_VERSION = 6, 5
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-# A named tuple's own constructor is three times as slow, and there are a hundred and fifty in a feed.
-_recommendation = partial(tuple.__new__, Recommendation)
 
 
 class FeedComposer:
-    """Keeps the ids of posts that it has told as objects: the same ones are in many feeds."""
+    """Needs no object for a post: what is in a hundred and fifty places of each feed stays in arrays."""
 
     def __init__(self, model: RankingModel | None) -> None:
         """model: None where none is loaded; feeds are popular posts then."""
         self._model = model
         self._post_keys = np.empty(0, dtype="S16") if model is None else model.post_keys
-        self._post_ids: NDArray[Any] = np.full(len(self._post_keys), None, dtype=object)
-        self._is_told = np.zeros(len(self._post_keys), dtype=np.bool_)
 
     def compose(
         self, histories: HistoryArrays, popular: PopularFeed, composition: Composition
@@ -49,9 +43,15 @@ class FeedComposer:
             len(self._post_keys) + len(strangers),
             Rules(composition.depth, composition.min_score, composition.cold_start_threshold),
         )
-        keys, ids = self._used(filled, strangers)
-        can_stand = _raw(keys)[:, _VERSION_BYTE] >> 4 == _TEXT_VERSION
-        return self._told(histories, filled, self._known_and(strangers)), ids[can_stand].tolist()
+        chosen = np.flatnonzero(filled.lengths >= 0)
+        filled = filled.of(chosen)
+        keys = self._keys_of(filled.posts, strangers)
+        newest = (
+            np.maximum.reduceat(histories.moments, histories.starts[:-1])[chosen].tolist()
+            if len(chosen)
+            else list[int]()
+        )
+        return _feeds(histories.user_keys[chosen], keys, filled, newest), _may_have_texts(keys, filled.lengths)
 
     def _ranked(
         self, histories: HistoryArrays, rows: NDArray[np.int64], depth: int
@@ -75,51 +75,30 @@ class FeedComposer:
             codes.append(code)
         return strangers, codes
 
-    def _used(self, filled: FilledFeeds, strangers: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], NDArray[Any]]:
-        """The posts in the feeds, each once, as keys and as ids, which are objects from now on."""
-        is_used = np.zeros(len(self._post_ids) + len(strangers), dtype=np.bool_)
-        is_used[filled.posts[np.arange(filled.posts.shape[1]) < filled.lengths[:, None]]] = True
-        known, unknown = is_used[: len(self._post_ids)], is_used[len(self._post_ids) :]
-        new = np.flatnonzero(known & ~self._is_told)
-        self._post_ids[new] = _ids(self._post_keys[new])
-        self._is_told[new] = True  # not before: another thread may be at it
-        keys = np.concatenate((self._post_keys[known], strangers[unknown]))
-        return keys, np.concatenate((self._post_ids[known], _objects(_ids(strangers[unknown]))))
-
-    def _known_and(self, strangers: NDArray[np.bytes_]) -> NDArray[Any]:
-        """Ids by code."""
-        return np.concatenate((self._post_ids, _objects(_ids(strangers)))) if len(strangers) else self._post_ids
-
-    def _told(self, histories: HistoryArrays, filled: FilledFeeds, ids_by_code: NDArray[Any]) -> list[ComposedFeed]:
-        chosen = np.flatnonzero(filled.lengths >= 0)
-        if not len(chosen):
-            return []
-        ids = ids_by_code[filled.posts[chosen]].tolist() if len(ids_by_code) else [[]] * len(chosen)
-        scores = filled.scores[chosen].tolist()
-        users = _ids(histories.user_keys[chosen])
-        moments = np.maximum.reduceat(histories.moments, histories.starts[:-1])[chosen].tolist()
-        lengths, collaborative = filled.lengths[chosen].tolist(), filled.collaborative[chosen].tolist()
-        return [
-            ComposedFeed(
-                users[place],
-                _recommendations(ids[place], scores[place], lengths[place], collaborative[place]),
-                _EPOCH + timedelta(microseconds=moments[place]),
-            )
-            for place in range(len(users))
-        ]
+    def _keys_of(self, codes: NDArray[np.int32], strangers: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+        """(q, depth), dtype S16."""
+        keys = np.zeros(codes.shape, dtype="S16")
+        is_known = codes < len(self._post_keys)
+        keys[is_known] = self._post_keys[codes[is_known]]
+        if len(strangers):
+            keys[~is_known] = strangers[codes[~is_known] - len(self._post_keys)]
+        return keys
 
 
-def _recommendations(
-    ids: list[UUID], scores: list[float], length: int, collaborative: int
-) -> tuple[Recommendation, ...]:
-    reasons = [Reason.COLLABORATIVE_FILTERING] * collaborative + [Reason.POPULAR] * (length - collaborative)
-    return tuple(map(_recommendation, zip(ids, scores, reasons, strict=False)))  # unused places are longer
+def _feeds(
+    user_keys: NDArray[np.bytes_], keys: NDArray[np.bytes_], filled: FilledFeeds, newest: Sequence[int]
+) -> list[ComposedFeed]:
+    """newest: (q,), microseconds since 2000."""
+    places = np.arange(keys.shape[1])
+    reasons = (places >= filled.collaborative[:, None]).astype(np.uint8)
+    recommendations = recommendations_of(keys, filled.scores, reasons, filled.lengths)
+    moments = [_EPOCH + timedelta(microseconds=moment) for moment in newest]
+    return list(map(ComposedFeed, _ids(user_keys), recommendations, moments))
 
 
-def _objects(ids: list[UUID]) -> NDArray[Any]:
-    array = np.full(len(ids), None, dtype=object)
-    array[:] = ids
-    return array
+def _may_have_texts(keys: NDArray[np.bytes_], lengths: NDArray[np.int32]) -> list[UUID]:
+    used = keys[np.arange(keys.shape[1]) < lengths[:, None]]
+    return _ids(np.unique(used[_raw(used)[:, _VERSION_BYTE] >> 4 == _TEXT_VERSION]))
 
 
 def _raw(keys: NDArray[np.bytes_]) -> NDArray[np.uint8]:

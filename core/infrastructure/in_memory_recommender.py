@@ -66,6 +66,11 @@ class InMemoryRecommender:
         """The model that answers now, None before the first."""
         return self._loaded.version
 
+    @property
+    def loaded_model(self) -> RankingModel | None:
+        """The same itself."""
+        return self._loaded.model
+
     async def rank(self, history: History, limit: int) -> Ranking:
         """Rank with the model that is loaded at this moment, in a thread: the event loop stays free.
 

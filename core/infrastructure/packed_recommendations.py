@@ -23,11 +23,11 @@ _REASONS = (Reason.COLLABORATIVE_FILTERING, Reason.POPULAR)
 class PackedRecommendations(Sequence[Recommendation]):
     """Equal to any sequence of the same recommendations; a slice is packed too."""
 
-    __slots__ = ("_records",)
+    __slots__ = ("records",)
 
     def __init__(self, records: bytes) -> None:
         """records: what `pack` has written."""
-        self._records = records
+        self.records = records
 
     @classmethod
     def checked(cls, records: bytes) -> Self:
@@ -38,7 +38,7 @@ class PackedRecommendations(Sequence[Recommendation]):
         return cls(records)
 
     def __len__(self) -> int:
-        return len(self._records) // RECORD_BYTES
+        return len(self.records) // RECORD_BYTES
 
     @overload
     def __getitem__(self, place: int) -> Recommendation: ...
@@ -51,12 +51,12 @@ class PackedRecommendations(Sequence[Recommendation]):
             start, stop, step = place.indices(len(self))
             if step != 1:
                 return PackedRecommendations(pack([self[one] for one in range(start, stop, step)]))
-            return PackedRecommendations(self._records[start * RECORD_BYTES : stop * RECORD_BYTES])
+            return PackedRecommendations(self.records[start * RECORD_BYTES : stop * RECORD_BYTES])
         start = range(len(self))[place] * RECORD_BYTES
-        return next(iter(PackedRecommendations(self._records[start : start + RECORD_BYTES])))
+        return next(iter(PackedRecommendations(self.records[start : start + RECORD_BYTES])))
 
     def __iter__(self) -> Iterator[Recommendation]:
-        for post_id, rest in _RECORD.iter_unpack(self._records):
+        for post_id, rest in _RECORD.iter_unpack(self.records):
             yield Recommendation(
                 QuickUUID(post_id), (rest & _SCORE_MASK) / _SCORE_STEPS, _REASONS[rest >> _REASON_SHIFT]
             )
@@ -94,6 +94,8 @@ class PackedTexts(Mapping[UUID, str]):
 
 def pack(recommendations: Sequence[Recommendation]) -> bytes:
     """Twenty bytes each; scores, in [0, 1], are rounded to six digits."""
+    if isinstance(recommendations, PackedRecommendations):
+        return recommendations.records
     return b"".join(
         _RECORD.pack(post_id.bytes, round(score * _SCORE_STEPS) | _REASONS.index(reason) << _REASON_SHIFT)
         for post_id, score, reason in recommendations

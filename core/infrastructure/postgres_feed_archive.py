@@ -1,30 +1,25 @@
 """Feeds in Postgres, one row a user."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from core.application.ports.feed_archive import FeedCounts
-from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
+from core.domain.feed import Feed, FeedOrder, Recommendation
+from core.infrastructure.copied_feeds import COLUMNS, REASONS, copied_feeds
 from core.infrastructure.postgres_pool import Connection, Pool, borrowed, transaction
 from core.infrastructure.shared_reads import SharedReads
 
 COUNT_TIMEOUT_SECONDS = 30.0
 BATCH = 1000
 
-# A reason is stored as its place here: append only.
-_REASONS = (Reason.COLLABORATIVE_FILTERING, Reason.POPULAR)
-
 _GET = """
     select user_id, post_ids, scores, reasons, model_version, epoch, generation, generated_at, expires_at, built_up_to,
         (select coalesce(jsonb_object_agg(id, text), '{}') from external_id where id = any(post_ids)) as external_ids
     from feed where user_id = $1
 """
-_COLUMNS = (
-    "user_id", "post_ids", "scores", "reasons", "model_version", "epoch", "generation", "generated_at", "expires_at",
-    "built_up_to",
-)  # fmt: skip
 _UNLESS_NEWER = """
     on conflict (user_id) do update set
         post_ids = excluded.post_ids, scores = excluded.scores, reasons = excluded.reasons,
@@ -33,15 +28,15 @@ _UNLESS_NEWER = """
     where (stored.epoch, stored.generation) < (excluded.epoch, excluded.generation)
 """
 _PUT = f"""
-    insert into feed as stored ({", ".join(_COLUMNS)}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    insert into feed as stored ({", ".join(COLUMNS)}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     {_UNLESS_NEWER} returning true
 """  # noqa: S608 - names of this code alone
 # Not taken apart, as in the table itself: see the migration.
 _INCOMING = "create temp table incoming (like feed) with (toast_tuple_target = 8160) on commit drop"
 # In one order: two who write the same users wait for each other, and never both.
 _PUT_INCOMING = f"""
-    insert into feed as stored ({", ".join(_COLUMNS)})
-    select {", ".join(_COLUMNS)} from incoming order by user_id {_UNLESS_NEWER} returning user_id
+    insert into feed as stored ({", ".join(COLUMNS)})
+    select {", ".join(COLUMNS)} from incoming order by user_id {_UNLESS_NEWER} returning user_id
 """  # noqa: S608 - the same
 _COUNT = """
     select count(*) filter (where fresh) as fresh, count(*) filter (where not fresh) as stale
@@ -107,12 +102,18 @@ async def put_feeds(connection: Connection, feeds: Sequence[Feed]) -> Sequence[F
     if not feeds:
         return []
     await connection.execute(_INCOMING)
-    await connection.copy_records_to_table(
-        "incoming", records=[_columns_of(feed) for feed in feeds], columns=_COLUMNS, timeout=COUNT_TIMEOUT_SECONDS
+    source = _all(await asyncio.to_thread(list, copied_feeds(feeds)))
+    await connection.copy_to_table(
+        "incoming", source=source, columns=COLUMNS, format="binary", timeout=COUNT_TIMEOUT_SECONDS
     )
     rows = await connection.fetch(_PUT_INCOMING, timeout=COUNT_TIMEOUT_SECONDS)
     stored = {row["user_id"] for row in rows}
     return [feed for feed in feeds if feed.user_id in stored]
+
+
+async def _all(parts: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
 
 
 def _columns_of(feed: Feed) -> tuple[Any, ...]:
@@ -120,7 +121,7 @@ def _columns_of(feed: Feed) -> tuple[Any, ...]:
         feed.user_id,
         [item.post_id for item in feed.recommendations],
         [item.score for item in feed.recommendations],
-        [_REASONS.index(item.reason) for item in feed.recommendations],
+        [REASONS.index(item.reason) for item in feed.recommendations],
         feed.model_version,
         feed.order.epoch,
         feed.order.generation,
@@ -135,7 +136,7 @@ def _feed_of(row: Any) -> Feed:
     return Feed(
         user_id=row["user_id"],
         recommendations=tuple(
-            Recommendation(post_id, _shortest(score), _REASONS[reason]) for post_id, score, reason in items
+            Recommendation(post_id, _shortest(score), REASONS[reason]) for post_id, score, reason in items
         ),
         model_version=row["model_version"],
         order=FeedOrder(row["epoch"], row["generation"]),

@@ -124,7 +124,10 @@ class PostgresRunLedger:
             await connection.execute("select pg_advisory_xact_lock($1)", BEGIN_LOCK)
             others = await connection.fetch(_ACTIVE, request.kind.value)
             if others and not beside_others:
-                raise RunActive(f"run {others[0]['id']} is still active, begun by {others[0]['started_by']}")
+                raise RunActive(
+                    f"run {others[0]['id']} is still active, begun by {others[0]['started_by']}: "
+                    "wait, cancel it, or use --force"
+                )
             await connection.execute(
                 _BEGIN, run_id, request.kind.value, msgspec.to_builtins(request), started_by, timeout=TIMEOUT_SECONDS
             )

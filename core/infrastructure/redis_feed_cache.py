@@ -19,26 +19,30 @@ READY_CHANNEL = "feed-ready"
 KEPT_AFTER_EXPIRY = timedelta(hours=1)
 COLD_SECONDS = 30
 FIRST_PAGE_LIMIT = 50
-FEEDS_A_ROUND_TRIP = 100
+FEEDS_A_ROUND_TRIP = 50
 _NUMBER_DIGITS = 20
 
 # The value begins with the order, 40 digits: as text it compares like the numbers do. What begins otherwise is not
 # ours and gives way. An equal order is the same feed again, written anew in case the old bytes cannot be read.
 # Whoever waits is woken even when a newer feed stays: that one will do.
 _HOLD = """
-local held = redis.call('GETRANGE', KEYS[1], 0, 39)
-local stored = 0
-if #held < 40 or string.find(held, '%D') or held <= string.sub(ARGV[1], 1, 40) then
-    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-    stored = 1
+local function hold(key, value, milliseconds)
+    local held = redis.call('GETRANGE', key, 0, 39)
+    if #held < 40 or string.find(held, '%D') or held <= string.sub(value, 1, 40) then
+        redis.call('SET', key, value, 'PX', milliseconds)
+        return 1
+    end
+    return 0
 end
 """
 _PUT = f"""{_HOLD}
+local stored = hold(KEYS[1], ARGV[1], ARGV[2])
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return stored
 """
-_PUT_QUIETLY = f"""{_HOLD}
-return stored
+# Values and milliseconds in turn, as many pairs as keys.
+_PUT_MANY = f"""{_HOLD}
+for place, key in ipairs(KEYS) do hold(key, ARGV[2 * place - 1], ARGV[2 * place]) end
 """
 _PUT_PROVISIONAL = """
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
@@ -89,7 +93,7 @@ class RedisFeedCache:
         self._first_page_limit = first_page_limit
         self._reads = GatheredReads(client, CacheUnavailable)
         self._put = client.register_script(_PUT)
-        self._put_quietly = client.register_script(_PUT_QUIETLY)
+        self._put_many = client.register_script(_PUT_MANY)
         self._put_provisional = client.register_script(_PUT_PROVISIONAL)
         self._forget = client.register_script(_FORGET)
 
@@ -112,19 +116,19 @@ class RedisFeedCache:
             return bool(await self._put(keys=[feed_key(feed.user_id)], args=arguments))
 
     async def put_many(self, feeds: Sequence[Feed]) -> None:
-        """The same without the signal, some feeds in a round trip: other clients come in between."""
+        """The same without the signal, some feeds a script: other clients come in between."""
         for start in range(0, len(feeds), FEEDS_A_ROUND_TRIP):
             some = feeds[start : start + FEEDS_A_ROUND_TRIP]
-            encoded = await asyncio.to_thread(self._all_encoded, some)
+            arguments = await asyncio.to_thread(self._arguments_of, some)
             with translated(CacheUnavailable):
-                async with self._client.pipeline(transaction=False) as pipeline:
-                    for feed, value in zip(some, encoded, strict=True):
-                        arguments = [value, _kept_milliseconds(feed)]
-                        await self._put_quietly(keys=[feed_key(feed.user_id)], args=arguments, client=pipeline)
-                    await pipeline.execute()
+                await self._put_many(keys=[feed_key(feed.user_id) for feed in some], args=arguments)
 
-    def _all_encoded(self, feeds: Sequence[Feed]) -> list[bytes]:
-        return [_encoded(feed, self._first_page_limit) for feed in feeds]
+    def _arguments_of(self, feeds: Sequence[Feed]) -> list[bytes | int]:
+        return [
+            argument
+            for feed in feeds
+            for argument in (_encoded(feed, self._first_page_limit), _kept_milliseconds(feed))
+        ]
 
     async def put_provisional(self, feed: Feed) -> bool:
         """The same where no feed is there, and for no longer than it is fresh."""

@@ -24,6 +24,10 @@ class FilledFeeds(NamedTuple):
     collaborative: NDArray[np.int32]
     lengths: NDArray[np.int32]
 
+    def of(self, users: NDArray[np.int64]) -> "FilledFeeds":
+        """Those of the users in these places."""
+        return FilledFeeds(self.posts[users], self.scores[users], self.collaborative[users], self.lengths[users])
+
 
 class Rules(NamedTuple):
     """depth: places; min_score: least share of the best collaborative score; threshold: least distinct posts."""

@@ -7,6 +7,7 @@ from scripts.on_demand import loading_on_demand
 BENCHES = {
     "generate": "scripts.bench.generate",
     "growth": "scripts.bench.growth",
+    "bulk": "scripts.bench.bulk",
     "import": "scripts.bench.import_",
     "train": "scripts.bench.train",
     "knn": "scripts.bench.knn",

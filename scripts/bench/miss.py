@@ -109,12 +109,13 @@ def _figures(answers: list[Answer], users: int) -> MissFigures:
         p50_ms=ordered[len(ordered) // 2],
         p99_ms=ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))],
         worst_ms=ordered[-1],
-        sources=dict(Counter(_source(answer) for answer in answers)),
+        sources=dict(Counter(source_of(answer) for answer in answers)),
         statuses=dict(Counter(str(answer.status) for answer in answers)),
     )
 
 
-def _source(answer: Answer) -> str:
+def source_of(answer: Answer) -> str:
+    """What the answer's header Feed-Source says."""
     for line in answer.headers.decode("latin-1").split("\r\n"):
         name, _, value = line.partition(":")
         if name.lower() == "feed-source":

@@ -129,12 +129,14 @@ async def measure(rows: int, settings: Settings) -> TrainRates:
         return TrainRates(rows, copy_seconds, await _train_apart(msgspec.structs.replace(settings, database_url=url)))
 
 
-async def fill_interactions(url: str, rows: int) -> None:
-    """Make up so many interactions, fifty a user, and write them in."""
+async def fill_interactions(url: str, rows: int, users: int | None = None, posts: int | None = None) -> None:
+    """Make up so many interactions, fifty a user and a hundred a post if it is not said, and write them in."""
     connection = await connect(url)
     await connection.copy_to_table(
         "user_interaction",
-        source=_generated(rows),
+        source=_generated(
+            rows, users or rows // _INTERACTIONS_PER_USER + 2, posts or rows // _INTERACTIONS_PER_POST + 2
+        ),
         columns=("id", "user_id", "post_id", "created_at", "interaction_type"),
         format="binary",
     )
@@ -143,11 +145,11 @@ async def fill_interactions(url: str, rows: int) -> None:
     await connection.close()
 
 
-async def _generated(rows: int) -> AsyncIterator[bytes]:
+async def _generated(rows: int, user_count: int, post_count: int) -> AsyncIterator[bytes]:
     """A month of interactions as COPY takes them, UUIDs for ids, some users and posts much busier than others."""
     random = np.random.default_rng(0)
-    users = _uuids(random, rows // _INTERACTIONS_PER_USER + 2)
-    posts = _uuids(random, rows // _INTERACTIONS_PER_POST + 2)
+    users = _uuids(random, user_count)
+    posts = _uuids(random, post_count)
     yield b"PGCOPY\n\xff\r\n\0" + bytes(8)
     for first in range(0, rows, _ROWS_AT_ONCE):
         count = min(_ROWS_AT_ONCE, rows - first)

@@ -49,7 +49,9 @@ class FakeRunLedger:
         self._answer()
         others = await self.active(request.kind)
         if others and not beside_others:
-            raise RunActive(f"run {others[0].id} is still active, begun by {others[0].started_by}")
+            raise RunActive(
+                f"run {others[0].id} is still active, begun by {others[0].started_by}: wait, cancel it, or use --force"
+            )
         now = self._tick()
         run = Run(uuid4(), request, started_by, now, self.archive.generation)
         self.runs[run.id], self.tended_at[run.id] = run, now

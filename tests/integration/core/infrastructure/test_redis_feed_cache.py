@@ -18,6 +18,7 @@ from core.infrastructure.page_rendering import RenderedStart, render_start
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import (
     COLD_SECONDS,
+    FEEDS_A_ROUND_TRIP,
     KEPT_AFTER_EXPIRY,
     READY_CHANNEL,
     RedisFeedCache,
@@ -145,6 +146,30 @@ async def test_a_deep_feed_takes_forty_bytes_a_recommendation_and_two_hundred_mo
     await RedisFeedCache(client).put(feed)
 
     assert await client.memory_usage(feed_key(feed.user_id)) <= 40 * len(items) + 200
+
+
+async def test_of_many_feeds_put_at_once_those_of_a_lower_order_lose(cache: FeedCache) -> None:
+    feeds = [feed_of(uuid4()) for _ in range(2 * FEEDS_A_ROUND_TRIP + 1)]
+    newer = feed_of(feeds[0].user_id, generation=2)
+    await cache.put(newer)
+
+    await cache.put_many(feeds)
+    await cache.put_many([])
+
+    assert [await cache.get(feed.user_id) for feed in feeds] == [newer, *feeds[1:]]
+
+
+async def test_of_many_feeds_put_at_once_nobody_hears_and_each_is_forgotten_in_time(client: Any) -> None:
+    feed = feed_of(uuid4())
+    async with client.pubsub() as subscription:
+        await subscription.subscribe(READY_CHANNEL)
+        await subscription.get_message(timeout=5)
+        await RedisFeedCache(client).put_many([feed])
+        await RedisFeedCache(client).announce(UUID(int=1))
+        heard = await subscription.get_message(timeout=5)
+
+    assert heard["data"] == str(UUID(int=1)).encode()
+    assert 24 * 3600 * 1000 < await client.pttl(feed_key(feed.user_id)) <= 25 * 3600 * 1000
 
 
 async def test_an_empty_feed_of_a_user_without_moments_is_a_feed_too(cache: FeedCache) -> None:

@@ -74,7 +74,7 @@ class BulkStage:
 
     @property
     def start_run(self) -> StartRun:
-        return StartRun(self.ledger, self.registry, self.popular)
+        return StartRun(self.ledger, self.registry, self.popular, popular_refresh_seconds=600)
 
     @property
     def continue_run(self) -> ContinueRun:

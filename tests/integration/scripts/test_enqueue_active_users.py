@@ -1,0 +1,287 @@
+"""`threads-ml enqueue` and `threads-ml runs` on real servers: whoever is killed, everybody gets one feed of the run."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psutil
+import pytest
+
+from core.domain.job import Queue
+from core.domain.run import RunKind, RunRequest
+from core.infrastructure.postgres_pool import Pool, open_pool
+from core.infrastructure.postgres_run_ledger import PostgresRunLedger
+from core.infrastructure.redis_client import open_redis
+from core.infrastructure.redis_feed_cache import RedisFeedCache
+from core.infrastructure.redis_job_queue import RedisJobQueue
+
+ROOT = Path(__file__).parents[3]
+WITHIN_SECONDS = 90
+USERS = [UUID(int=number << 64 | 7) for number in range(1, 41)]
+_INTERACT = "insert into user_interaction (user_id, post_id, interaction_type, created_at) values ($1, $2, 'like', $3)"
+
+
+@dataclass(frozen=True)
+class Service:
+    """Forty users with five posts each, and the environment that names the servers."""
+
+    pool: Pool
+    ledger: PostgresRunLedger
+    queue: RedisJobQueue
+    cache: RedisFeedCache
+    broker: Any
+    environment: dict[str, str]
+    folder: Path
+
+    def start(self, module: str, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    async def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        command = self.start("scripts.cli", *arguments, **environment)
+        output, errors = await asyncio.to_thread(command.communicate, timeout=WITHIN_SECONDS)
+        return subprocess.CompletedProcess(arguments, command.returncode, output, errors)
+
+    @contextmanager
+    def worker(self) -> Iterator["subprocess.Popen[str]"]:
+        worker = self.start("worker", "--queue", "feeds-bulk", METRICS_PORT="0", WORKER_THREADS="2")
+        draining = asyncio.ensure_future(asyncio.to_thread(worker.communicate))
+        try:
+            yield worker
+        finally:
+            kill(worker)
+            draining.cancel()
+
+    async def counted(self) -> tuple[int, int]:
+        """Feeds of users, and how many were drawn from the ledger."""
+        feeds = await self.pool.fetchval("select count(*) from feed where user_id = any($1)", USERS)
+        return feeds, await self.pool.fetchval("select coalesce(sum(stored + kept), 0) from run_chunk")
+
+    async def run_id(self) -> UUID:
+        (run,) = await self.ledger.latest(1)
+        return run.id
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """With all that it has started, and no time to say goodbye."""
+    if process.poll() is None:
+        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+    process.wait()
+
+
+@pytest.fixture
+async def service(
+    migrated_database_url: str, redis_url: str, broker_url: str, tmp_path: Path
+) -> AsyncIterator[Service]:
+    environment = {
+        "DATABASE_URL": migrated_database_url,
+        "REDIS_URL": redis_url,
+        "BROKER_URL": broker_url,
+        "REDIS_TIMEOUT_SECONDS": "5",
+        "MODEL_PATH": str(tmp_path / "models"),
+    }
+    now = datetime.now(UTC).replace(tzinfo=None)
+    acts = [
+        (user_id, UUID(int=5000 + (number + place) % 50), now)
+        for number, user_id in enumerate(USERS)
+        for place in range(5)
+    ]
+    async with (
+        open_pool(migrated_database_url) as pool,
+        open_redis(redis_url, timeout_seconds=5) as cache,
+        open_redis(broker_url, timeout_seconds=5) as broker,
+    ):
+        await pool.executemany(_INTERACT, acts)
+        ledger, queue = PostgresRunLedger(pool), RedisJobQueue(broker)
+        yield Service(pool, ledger, queue, RedisFeedCache(cache), broker, environment, tmp_path)
+
+
+async def until(condition: Any, what: str) -> None:
+    """Look again and again at a real condition, until a deadline that says what was waited for."""
+    deadline = asyncio.get_running_loop().time() + WITHIN_SECONDS
+    while not await condition():
+        assert asyncio.get_running_loop().time() < deadline, f"waited in vain until {what}"
+        await asyncio.sleep(0.05)
+
+
+async def test_everybody_gets_one_feed_and_the_ledger_tells_of_it(service: Service) -> None:
+    enqueued = await service.run("enqueue", "--all", "--wait", "--chunk", "7")
+    listed = await service.run("runs", "list", "--json")
+    shown = await service.run("runs", "show", str(await service.run_id()))
+
+    (run,) = json.loads(listed.stdout)
+    assert enqueued.returncode == 0, enqueued.stderr
+    assert "40 users have a new feed" in enqueued.stdout
+    assert await service.counted() == (40, 40)
+    assert all([await service.cache.get(user_id) for user_id in USERS])
+    assert (run["state"], run["counts"]["stored"]) == ("completed", 40)
+    assert json.loads(shown.stdout) == run | {"users_set_aside": []}
+
+
+async def test_chunks_of_one_are_followed_by_the_feeds_that_come_of_them(service: Service) -> None:
+    enqueued = await service.run("enqueue", "--all", "--wait", "--chunk", "1")
+
+    assert enqueued.returncode == 0, enqueued.stderr
+    assert await service.counted() == (40, 40)
+
+
+async def test_a_script_killed_in_the_middle_of_its_enumeration_is_resumed(service: Service) -> None:
+    script = service.start("scripts.cli", "enqueue", "--all", "--chunk", "2", "--rate", "4")
+
+    async def is_in_the_middle() -> bool:
+        runs = await service.ledger.latest(1)
+        return bool(runs) and 4 <= runs[0].counts.users < 40
+
+    await until(is_in_the_middle, "some users are enqueued")
+    kill(script)
+    script.communicate()
+    (half,) = await service.ledger.latest(1)
+    resumed = await service.run("enqueue", "--resume", str(half.id), "--wait")
+
+    assert not half.is_enumerated
+    assert resumed.returncode == 0, resumed.stderr
+    assert await service.counted() == (40, 40)
+    assert await service.pool.fetchval("select count(*) from run_chunk where state = 'done'") == 20
+
+
+async def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_half_done(service: Service) -> None:
+    # The lock keeps the chunk's transaction from its end for as long as the test wants.
+    async with service.pool.acquire() as connection:
+        blocking = connection.transaction()
+        await blocking.start()
+        await connection.execute("lock table feed in access exclusive mode")
+        await service.run("enqueue", "--all", "--chunk", "40")
+        with service.worker() as worker:
+            attempts = "select coalesce(max(attempts), 0) from run_chunk"
+            await until(lambda: service.pool.fetchval(attempts), "a worker has begun with the chunk")
+            kill(worker)
+        await blocking.rollback()
+    before = await service.counted()
+    resumed = await service.run("enqueue", "--resume", str(await service.run_id()), "--wait")
+
+    assert before == (0, 0)
+    assert resumed.returncode == 0, resumed.stderr
+    assert await service.counted() == (40, 40)
+
+
+async def test_what_a_wiped_redis_has_lost_is_enqueued_anew(service: Service) -> None:
+    await service.run("enqueue", "--all", "--chunk", "8")
+    await service.broker.flushdb()
+    emptied = (await service.queue.depths())[Queue.FEEDS_BULK]
+    # As if that had been a minute ago: sweepers leave alone what may still be under way.
+    await service.pool.execute("update run_chunk set enqueued_at = now() - interval '1 minute'")
+
+    async def is_over() -> bool:
+        return await service.ledger.settle(await service.run_id())
+
+    with service.worker():
+        await until(is_over, "the sweeper has found the chunks")
+
+    assert emptied == 0
+    assert await service.counted() == (40, 40)
+
+
+async def test_a_cancelled_run_makes_no_feeds(service: Service) -> None:
+    await service.run("enqueue", "--all")
+    run_id = str(await service.run_id())
+
+    cancelled, again = await service.run("runs", "cancel", run_id), await service.run("runs", "cancel", run_id)
+    resumed = await service.run("enqueue", "--resume", run_id)
+
+    assert cancelled.returncode == 0
+    assert (again.returncode, again.stderr) == (1, f"threads-ml: run {run_id} is over already (cancelled)\n")
+    assert (resumed.returncode, resumed.stderr) == (
+        1,
+        f"threads-ml: run {run_id} is over (cancelled): begin a new one\n",
+    )
+
+
+async def test_users_of_a_file_and_a_dry_run(service: Service) -> None:
+    users = service.folder / "users.txt"
+    users.write_text("\n".join(map(str, USERS[:3])) + "\nnobody-knows-me\n\n")
+
+    dry = await service.run("enqueue", "--users", str(users), "--dry-run")
+    begun = await service.ledger.latest(1)
+    real = await service.run("enqueue", "--users", str(users), "--wait")
+
+    assert re.match(r"4 users in 1 jobs; about", dry.stdout)
+    assert "no run has been completed yet" in dry.stdout
+    assert begun == []
+    assert real.returncode == 0, real.stderr
+    assert "3 users have a new feed" in real.stdout
+    assert await service.pool.fetchval("select count(*) from feed") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--days", "0"], "--days 0 is wrong"),
+        (["--chunk", "0"], "--chunk 0 is wrong"),
+        (["--chunk", "100000"], "at most 10000 users"),
+        (["--limit", "0"], "--limit 0 is wrong"),
+        (["--rate", "0"], "--rate 0 is wrong"),
+        (["--all", "--days", "3"], "--days and --all exclude each other"),
+        (["--model", "v9"], "there is no model collaborative_filtering_v9"),
+        (["--resume", "11111111-1111-1111-1111-111111111111"], "there is no run 11111111"),
+        (["--resume", "rubbish"], "there is no run rubbish"),
+        (["--users", "missing.txt"], "missing.txt cannot be read"),
+        (["--users", "rubbish.txt"], "no user ids in lines 2, 4"),
+        (["--users", "empty.txt"], "empty.txt names no users"),
+    ],
+)
+async def test_what_cannot_be_is_said_in_one_line_and_nothing_is_begun(
+    service: Service, arguments: Sequence[str], says: str
+) -> None:
+    (service.folder / "rubbish.txt").write_text("anna\nbe\0n\ncleo\nid,name\n")
+    (service.folder / "empty.txt").write_text("\n\n")
+
+    refused = await service.run("enqueue", *arguments)
+
+    assert refused.returncode == 1
+    assert says in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert await service.ledger.latest(1) == []
+    assert (await service.queue.depths())[Queue.FEEDS_BULK] == 0
+
+
+async def test_a_second_run_is_refused_naming_the_first(service: Service) -> None:
+    first = await service.ledger.begin_run(RunRequest(RunKind.ACTIVE_USERS), "anna")
+
+    refused = await service.run("enqueue", "--all")
+    forced = await service.run("enqueue", "--all", "--force")
+
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        f"threads-ml: run {first.id} is still active, begun by anna: wait, cancel it, or use --force\n",
+    )
+    assert forced.returncode == 0
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "BROKER_URL"])
+async def test_a_server_that_is_down_is_said_in_one_line(service: Service, variable: str) -> None:
+    url = "postgresql://u:p@127.0.0.1:1/d" if variable == "DATABASE_URL" else "redis://127.0.0.1:1/0"
+
+    refused = await service.run("enqueue", "--all", **{variable: url})
+
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert await service.ledger.latest(1) == []

@@ -3,8 +3,8 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from core.domain.errors import InvalidInput, NotFound, ThreadsMlError
 from core.domain.ids import to_uuid
 from core.domain.job import Queue
 from core.domain.run import Run, RunKind, RunRequest, RunState
+from core.infrastructure.process_supervisor import ProcessSupervisor
 from core.infrastructure.task_ending import end_task
 from core.settings import Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, operator, run_to_end
@@ -34,7 +35,7 @@ BYTES_PER_FEED = {"Postgres": 3900, "Redis": 3900}
 app = command_app()
 
 
-def _nothing_to_check() -> None:
+async def _nothing_to_check() -> None:
     """Workers that others run are theirs to watch."""
 
 
@@ -134,8 +135,10 @@ async def _enqueue(asked: _Asked, wishes: _Wishes, data_dir: Path) -> None:
         if not wishes.wait:
             await _only_enqueue(bulk, run, wishes)
             return
-        async with _some_worker(bulk, settings, data_dir / "logs") as check:
-            await _with_progress(bulk, run, wishes.rate, check)
+        async with AsyncExitStack() as stack:
+            spare_worker = _SpareWorker(stack, bulk, settings, data_dir / "logs")
+            await spare_worker()
+            await _with_progress(bulk, run, wishes.rate, spare_worker)
 
 
 async def _run_to_go_on_with(
@@ -165,10 +168,10 @@ async def named_run(ledger: RunLedger, text: str) -> Run:
 def read_users(path: Path) -> list[UUID]:
     """The ids of the file's lines, empty ones left out. Raises InvalidInput, naming lines that cannot be ids."""
     try:
-        lines = (sys.stdin if str(path) == "-" else path.open(encoding="utf-8")).read().splitlines()
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}") from error
-    found = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    found = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     wrong = [str(number) for number, text in found if len(text) > LONGEST_ID or not text.isprintable() or "," in text]
     if wrong:
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
@@ -227,15 +230,20 @@ async def _only_enqueue(bulk: Bulk, run: Run, wishes: _Wishes) -> None:
         console.print("no worker-bulk lives at the moment: the jobs wait for one")
 
 
-@asynccontextmanager
-async def _some_worker(bulk: Bulk, settings: Settings, log_folder: Path) -> AsyncIterator[Callable[[], None]]:
-    """Gives a check that raises when the worker that was started cannot run at all."""
-    if await bulk.queue.workers_alive(Queue.FEEDS_BULK):
-        yield _nothing_to_check
-        return
-    console.print("no worker-bulk lives: starting one until this is done")
-    async with run_worker(settings, Queue.FEEDS_BULK, log_folder) as supervisor:
-        yield supervisor.check
+class _SpareWorker:
+    """Starts a worker when none lives (any more); raises when that one cannot run at all."""
+
+    def __init__(self, stack: AsyncExitStack, bulk: Bulk, settings: Settings, log_folder: Path) -> None:
+        self._stack, self._bulk, self._settings, self._log_folder = stack, bulk, settings, log_folder
+        self._supervisor: ProcessSupervisor | None = None
+
+    async def __call__(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.check()
+        elif not await self._bulk.queue.workers_alive(Queue.FEEDS_BULK):
+            console.print("no worker-bulk lives: starting one until this is done")
+            worker = run_worker(self._settings, Queue.FEEDS_BULK, self._log_folder)
+            self._supervisor = await self._stack.enter_async_context(worker)
 
 
 async def generate_with_progress(bulk: Bulk, request: RunRequest, *, beside_others: bool = False) -> Run:
@@ -244,7 +252,7 @@ async def generate_with_progress(bulk: Bulk, request: RunRequest, *, beside_othe
 
 
 async def _with_progress(
-    bulk: Bulk, run: Run, rate: float | None = None, check: Callable[[], None] = _nothing_to_check
+    bulk: Bulk, run: Run, rate: float | None = None, check: Callable[[], Awaitable[None]] = _nothing_to_check
 ) -> Run:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
@@ -263,10 +271,14 @@ async def _with_progress(
 
 
 async def _until_over(
-    bulk: Bulk, run: Run, show: Callable[[Run], None], check: Callable[[], None], enqueuing: "asyncio.Task[Run]"
+    bulk: Bulk,
+    run: Run,
+    show: Callable[[Run], None],
+    check: Callable[[], Awaitable[None]],
+    enqueuing: "asyncio.Task[Run]",
 ) -> Run:
     while True:
-        check()
+        await check()
         if enqueuing.done():
             enqueuing.result()
         run = await bulk.follow(run.id)

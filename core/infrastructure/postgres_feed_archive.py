@@ -43,9 +43,6 @@ _COUNT = """
     from (select expires_at > $1 and model_version <> all($2::text[]) as fresh from feed) as feeds
 """
 _USERS_OF = "select user_id from feed where model_version = $1 order by built_up_to desc nulls last, user_id"
-_COUNT_BUILT = "select count(*) from feed where generation > $1 and user_id = any($2::uuid[])"
-# Before the first draw a sequence's last_value is what it will give next.
-_NEWEST = "select case when is_called then last_value else 0 end from feed_generation"
 
 
 class PostgresFeedArchive:
@@ -76,17 +73,6 @@ class PostgresFeedArchive:
             cursor = await connection.cursor(_USERS_OF, model_version, timeout=COUNT_TIMEOUT_SECONDS)
             while rows := await cursor.fetch(BATCH, timeout=COUNT_TIMEOUT_SECONDS):
                 yield [row["user_id"] for row in rows]
-
-    async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:
-        """How many of the users have a feed of a higher generation."""
-        async with borrowed(self._pool) as connection:
-            count = await connection.fetchval(_COUNT_BUILT, generation, list(user_ids), timeout=COUNT_TIMEOUT_SECONDS)
-        return int(count)
-
-    async def newest_generation(self) -> int:
-        """The last number the sequence gave out, 0 before the first."""
-        async with borrowed(self._pool) as connection:
-            return int(await connection.fetchval(_NEWEST))
 
     async def _read(self, user_id: UUID) -> Feed | None:
         async with borrowed(self._pool) as connection:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +14,6 @@ from dramatiq.middleware import AsyncIO
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.pool import NullPool
 
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.recommender import Recommender
@@ -21,6 +21,7 @@ from core.domain.composition import Composition
 from core.domain.popular import PopularFeed
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_pool import connect, open_pool
+from worker.lifespan import run_on_loop
 
 THREADS = 4
 WITHIN_SECONDS = 600.0
@@ -63,23 +64,27 @@ class PlainBulk:
         )
         client = redis.Redis.from_url(self._broker_url)
         sessions = async_sessionmaker(self._engine())
+        opened = AsyncExitStack()
 
         async def generate(user_id: str) -> None:
-            async with open_pool(self._database_url, 1) as pool, sessions() as session:
+            async with sessions() as session:
                 await self._generate(PostgresInteractionHistory(pool), session, UUID(user_id), composition)
             client.set(f"plain:feed:{user_id}", b"1", ex=3600)
 
         actor: Any = dramatiq.actor(broker=broker, queue_name="plain")(generate)
         worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=50)
-        began = time.perf_counter()
         worker.start()
+        pool = run_on_loop(opened.enter_async_context(open_pool(self._database_url, THREADS)))
         try:
+            began = time.perf_counter()
             for user_id in user_ids:
                 actor.send(str(user_id))
             broker.join("plain", timeout=int(WITHIN_SECONDS * 1000))
             worker.join()
             return time.perf_counter() - began
         finally:
+            run_on_loop(opened.aclose())
+            run_on_loop(sessions.kw["bind"].dispose())
             worker.stop()
             broker.client.close()
             client.close()
@@ -106,5 +111,5 @@ class PlainBulk:
 
     def _engine(self) -> AsyncEngine:
         return create_async_engine(
-            "postgresql+asyncpg://", async_creator=lambda *_: connect(self._database_url), poolclass=NullPool
+            "postgresql+asyncpg://", async_creator=lambda *_: connect(self._database_url), pool_size=THREADS
         )

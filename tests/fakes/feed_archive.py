@@ -48,15 +48,6 @@ class FakeFeedArchive:
         for feed in sorted(feeds, key=lambda feed: feed.built_up_to or never, reverse=True):
             yield [feed.user_id]
 
-    async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:
-        self._answer()
-        found = (self.feeds.get(user_id) for user_id in set(user_ids))
-        return sum(feed is not None and feed.order.generation > generation for feed in found)
-
-    async def newest_generation(self) -> int:
-        self._answer()
-        return self.generation
-
     def _answer(self) -> None:
         if self.unavailable:
             raise ArchiveUnavailable("Postgres does not answer: it is a fake")

@@ -35,11 +35,3 @@ class FeedArchive(Protocol):
     def users_of(self, model_version: str) -> AsyncIterator[Sequence[UUID]]:
         """Whose feeds that model made, in batches, those who acted last first."""
         ...
-
-    async def count_built_after(self, generation: int, user_ids: Sequence[UUID]) -> int:
-        """How many of these users have a feed of a higher generation."""
-        ...
-
-    async def newest_generation(self) -> int:
-        """The highest generation drawn so far; it may never have become a feed."""
-        ...

@@ -7,7 +7,7 @@ from dramatiq.middleware import AgeLimit, AsyncIO, Retries, TimeLimit
 
 from core.domain.errors import ConfigurationError
 from core.domain.job import Queue
-from core.infrastructure.redis_job_queue import ACTOR_NAMES
+from core.infrastructure.redis_job_queue import ACTOR_NAMES, CHUNK_ACTOR_NAME
 from core.settings import Settings
 from worker.actors import declare_actors
 from worker.broker import build_broker
@@ -16,18 +16,31 @@ from worker.lifespan import Lifespan
 SETTINGS = Settings(redis_url="redis://127.0.0.1:1/0")
 
 
-@pytest.fixture(params=list(Queue))
-def actor(request: pytest.FixtureRequest) -> Any:
-    lifespan = Lifespan(SETTINGS, request.param)
+ACTORS = {
+    Queue.FEEDS: {ACTOR_NAMES[Queue.FEEDS]},
+    Queue.FEEDS_BULK: {ACTOR_NAMES[Queue.FEEDS_BULK], CHUNK_ACTOR_NAME},
+}
+
+
+def broker_of(queue: Queue) -> Any:
+    lifespan = Lifespan(SETTINGS, queue)
     broker = build_broker(SETTINGS, [AgeLimit(), TimeLimit(), Retries(), AsyncIO(), lifespan])
-    declare_actors(broker, request.param, lifespan)
-    (actor,) = broker.actors.values()
-    return actor
+    declare_actors(broker, queue, lifespan)
+    return broker
 
 
-def test_a_process_has_the_one_actor_of_its_queue(actor: Any) -> None:
-    assert actor.actor_name == ACTOR_NAMES[Queue(actor.queue_name)]
-    assert actor.broker.get_declared_queues() == {actor.queue_name}
+@pytest.fixture(params=[(queue, name) for queue, names in ACTORS.items() for name in sorted(names)])
+def actor(request: pytest.FixtureRequest) -> Any:
+    queue, name = request.param
+    return broker_of(queue).actors[name]
+
+
+@pytest.mark.parametrize("queue", list(Queue))
+def test_a_process_has_the_actors_of_its_queue_and_no_others(queue: Queue) -> None:
+    broker = broker_of(queue)
+
+    assert set(broker.actors) == ACTORS[queue]
+    assert broker.get_declared_queues() == {queue.value}
 
 
 def test_no_option_is_left_to_dramatiqs_defaults(actor: Any) -> None:

@@ -114,24 +114,6 @@ async def test_users_of_a_model_come_with_those_first_who_acted_last(archive: Fe
     assert [one for batch in batches for one in batch] == [user(2), user(3), user(1), user(4)]
 
 
-async def test_only_the_users_asked_for_with_a_newer_feed_are_counted(archive: FeedArchive) -> None:
-    for number, generation in ((1, 5), (2, 6), (3, 7)):
-        await archive.put(replace(FEED, user_id=user(number), order=FeedOrder(1, generation)))
-
-    assert await archive.count_built_after(5, [user(1), user(2), user(4)]) == 1
-    assert await archive.count_built_after(5, []) == 0
-
-
-async def test_before_the_first_draw_the_newest_generation_is_none_that_a_feed_can_have(archive: FeedArchive) -> None:
-    assert await archive.newest_generation() == 0
-
-
-async def test_the_newest_generation_is_the_last_one_drawn(pool: Pool) -> None:
-    drawn = [await pool.fetchval("select nextval('feed_generation')") for _ in range(3)]
-
-    assert await PostgresFeedArchive(pool).newest_generation() == drawn[-1] == 3
-
-
 async def test_of_many_writers_at_once_the_highest_order_stays(pool: Pool) -> None:
     archive = PostgresFeedArchive(pool)
     feeds = [replace(FEED, order=FeedOrder(1, generation)) for generation in (3, 9, 1, 7, 5)]

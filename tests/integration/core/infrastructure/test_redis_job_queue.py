@@ -1,6 +1,7 @@
 """The queue's promises, kept by the fake and by Redis; and that a Dramatiq worker reads what was written."""
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,10 +15,11 @@ from dramatiq.brokers.redis import RedisBroker
 from core.application.ports.job_queue import JobQueue
 from core.domain.backlog import Backlog
 from core.domain.errors import QueueUnavailable
-from core.domain.job import GenerateMessage, JobState, Queue
+from core.domain.job import ChunkMessage, GenerateMessage, JobState, Queue
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_job_queue import (
     ACTOR_NAMES,
+    CHUNK_ACTOR_NAME,
     LEASE_SECONDS,
     MESSAGES_A_ROUND_TRIP,
     SPEED_SECONDS,
@@ -158,19 +160,32 @@ async def test_bulk_messages_are_all_enqueued_without_leases(queue: JobQueue, co
     assert not messages or await queue.progress(messages[0].user_id) is None
 
 
+async def test_chunks_are_enqueued_for_the_actor_that_knows_them(client: Any) -> None:
+    message = ChunkMessage(uuid4(), "run-1")
+
+    await RedisJobQueue(client).submit_chunks([message])
+
+    ((_, payload),) = (await client.hgetall("dramatiq:feeds-bulk.msgs")).items()
+    sent = json.loads(payload)
+    assert sent["actor_name"] == CHUNK_ACTOR_NAME
+    assert sent["kwargs"] == {"chunk_id": str(message.chunk_id), "request_id": "run-1"}
+    assert await client.llen("dramatiq:feeds-bulk") == 1
+
+
 @pytest.mark.parametrize("kind", ["fake", "redis"])
 @pytest.mark.parametrize(
     "call",
     [
         lambda queue: queue.submit(message_for()),
         lambda queue: queue.submit_bulk([message_for()]),
+        lambda queue: queue.submit_chunks([ChunkMessage(uuid4(), "run-1")]),
         lambda queue: queue.mark_running(uuid4()),
         lambda queue: queue.release(uuid4()),
         lambda queue: queue.progress(uuid4()),
         lambda queue: queue.depths(),
         lambda queue: queue.workers_alive(Queue.FEEDS),
     ],
-    ids=["submit", "submit_bulk", "mark_running", "release", "progress", "depths", "workers_alive"],
+    ids=["submit", "submit_bulk", "submit_chunks", "mark_running", "release", "progress", "depths", "workers_alive"],
 )
 async def test_without_its_server_every_call_says_so(kind: str, call: Callable[[JobQueue], Any]) -> None:
     async with absent_queue(kind) as queue:

@@ -13,7 +13,7 @@ from core.domain.errors import CacheUnavailable, QueueUnavailable
 from core.domain.job import GenerateMessage
 from core.infrastructure.circuit_breaker import CircuitBreaker, CircuitState
 from core.infrastructure.embedded_valkey import EmbeddedValkey
-from core.infrastructure.redis_client import MAX_CONNECTIONS, open_redis, translated
+from core.infrastructure.redis_client import POOL_SIZE, open_redis, translated
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_job_queue import RedisJobQueue
 
@@ -47,7 +47,7 @@ async def own_valkey(tmp_path: Path) -> AsyncIterator[EmbeddedValkey]:
 async def test_who_waits_in_vain_for_a_busy_connection_says_nothing_about_the_server(redis_url: str) -> None:
     breaker = CircuitBreaker("redis", failures_in_a_row=1)
     async with open_redis(redis_url, timeout_seconds=2, breaker=breaker) as client:
-        asked = [client.blpop(f"nothing:{number}", timeout=0.7) for number in range(5 * MAX_CONNECTIONS)]
+        asked = [client.blpop(f"nothing:{number}", timeout=0.7) for number in range(5 * POOL_SIZE)]
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
 
     assert TimeoutError in map(type, outcomes)

@@ -143,4 +143,4 @@ async def test_one_user_s_history_is_found_by_an_index(pool: Pool) -> None:
 
     plan = await pool.fetch("explain select * from user_interaction where user_id = $1 order by created_at", user(1))
 
-    assert "threads_ml_user_interaction_user_id_created_at" in "".join(row[0] for row in plan)
+    assert "threads_ml_user_interaction_history" in "".join(row[0] for row in plan)

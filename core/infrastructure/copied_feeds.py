@@ -4,8 +4,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from core.domain.feed import Feed, Reason, Recommendation
+from core.domain.feed import Feed, Recommendation
 from core.infrastructure.exact_recommendations import ExactRecommendations
+from core.infrastructure.stored_reasons import REASONS
 
 COLUMNS = (
     "user_id", "post_ids", "scores", "reasons", "model_version", "epoch", "generation", "generated_at", "expires_at",
@@ -14,8 +15,6 @@ COLUMNS = (
 UUID_TYPE, REAL_TYPE, SMALLINT_TYPE = 2950, 700, 21
 """The numbers by which Postgres knows the types of the arrays' elements."""
 
-# A reason is stored as its place here: append only.
-REASONS = (Reason.COLLABORATIVE_FILTERING, Reason.POPULAR)
 
 _HEAD, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _NULL = struct.pack(">i", -1)

@@ -8,16 +8,14 @@ from uuid import UUID
 # A uuid.UUID in all respects, made ten times as fast.
 from asyncpg.pgproto.pgproto import UUID as QuickUUID  # noqa: N811 - it is a class
 
-from core.domain.feed import Reason, Recommendation
+from core.domain.feed import Recommendation
+from core.infrastructure.stored_reasons import REASONS
 
 RECORD_BYTES = 20
 # The score in millionths, as many digits as go out, and above it the reason.
 _RECORD = struct.Struct("<16sI")
 _SCORE_STEPS = 1_000_000
 _REASON_SHIFT, _SCORE_MASK = 24, 0xFFFFFF
-
-# A reason is stored as its place here: append only.
-_REASONS = (Reason.COLLABORATIVE_FILTERING, Reason.POPULAR)
 
 
 class PackedRecommendations(Sequence[Recommendation]):
@@ -33,7 +31,7 @@ class PackedRecommendations(Sequence[Recommendation]):
     def checked(cls, records: bytes) -> Self:
         """Raises ValueError for what `pack` cannot have written."""
         reasons = records[RECORD_BYTES - 1 :: RECORD_BYTES]
-        if len(records) % RECORD_BYTES or max(reasons, default=0) >= len(_REASONS):
+        if len(records) % RECORD_BYTES or max(reasons, default=0) >= len(REASONS):
             raise ValueError("these are no packed recommendations")
         return cls(records)
 
@@ -58,7 +56,7 @@ class PackedRecommendations(Sequence[Recommendation]):
     def __iter__(self) -> Iterator[Recommendation]:
         for post_id, rest in _RECORD.iter_unpack(self.records):
             yield Recommendation(
-                QuickUUID(post_id), (rest & _SCORE_MASK) / _SCORE_STEPS, _REASONS[rest >> _REASON_SHIFT]
+                QuickUUID(post_id), (rest & _SCORE_MASK) / _SCORE_STEPS, REASONS[rest >> _REASON_SHIFT]
             )
 
     def __eq__(self, other: object) -> bool:
@@ -97,6 +95,6 @@ def pack(recommendations: Sequence[Recommendation]) -> bytes:
     if isinstance(recommendations, PackedRecommendations):
         return recommendations.records
     return b"".join(
-        _RECORD.pack(post_id.bytes, round(score * _SCORE_STEPS) | _REASONS.index(reason) << _REASON_SHIFT)
+        _RECORD.pack(post_id.bytes, round(score * _SCORE_STEPS) | REASONS.index(reason) << _REASON_SHIFT)
         for post_id, score, reason in recommendations
     )

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from core.application.ports.feed_archive import FeedCounts
 from core.domain.feed import Feed, FeedOrder, Recommendation
-from core.infrastructure.copied_feeds import COLUMNS, REASONS, copied_feeds
+from core.infrastructure.copied_feeds import COLUMNS, copied_feeds
 from core.infrastructure.postgres_pool import Connection, Pool, borrowed, transaction
 from core.infrastructure.shared_reads import SharedReads
+from core.infrastructure.stored_reasons import REASONS
 
 COUNT_TIMEOUT_SECONDS = 30.0
 BATCH = 1000

@@ -50,7 +50,7 @@ class GenerateFeed:
         except ArchiveUnavailable:
             if await self.make_provisional_feed(message.user_id):
                 # Whoever asks once Postgres is back begins a job at once instead of joining one that pauses.
-                await self._release(message)
+                await self._end(message, feed=None)
             raise
 
     async def _generated(self, message: GenerateMessage) -> Feed | None:
@@ -60,7 +60,7 @@ class GenerateFeed:
         if feed is not None:
             feed = await self._archived(feed)
             await self._show(replace(feed, compute_ms=(self.clock.now() - began) / timedelta(milliseconds=1)))
-        await self._release(message)
+        await self._end(message, feed)
         return feed
 
     async def _composed(self, history: History) -> Feed:
@@ -102,9 +102,12 @@ class GenerateFeed:
         except QueueUnavailable:
             return
 
-    async def _release(self, message: GenerateMessage) -> None:
+    async def _end(self, message: GenerateMessage, feed: Feed | None) -> None:
         """A lease that cannot be ended expires by itself."""
         try:
-            await self.queue.release(message.user_id)
+            if feed is None:
+                await self.queue.release(message.user_id)
+            else:
+                await self.queue.finish(message.user_id, feed.order)
         except QueueUnavailable:
             return

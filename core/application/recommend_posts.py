@@ -17,7 +17,7 @@ from core.application.ports.ticket_store import TicketStore
 from core.application.waiting_room import WaitingRoom
 from core.domain.backlog import Backlog
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable, Overloaded, QueueUnavailable
-from core.domain.feed import NO_FEED, FeedSource
+from core.domain.feed import NO_FEED, FeedOrder, FeedSource
 from core.domain.job import FeedRequest, GenerateMessage, JobState, Patience, Submission, Ticket
 from core.domain.page import FeedPage, page_of
 
@@ -108,7 +108,8 @@ class RecommendPosts:
             shown = await self.find_feed.in_cache(request.user_id)
             if shown is not None and shown.is_fresh:
                 return page_of(shown.feed, request, shown.source)
-            submission = await self._submit(GenerateMessage(request.user_id, request_id))
+            known = max((look.feed.order for look in (found, shown) if look is not None), default=NO_FEED)
+            submission = await self._submit(GenerateMessage(request.user_id, request_id), known)
             if submission is not None and submission.is_refused:
                 return self._refused(request, patience, found, submission.backlog)
             is_worth_waiting = found is None or not found.is_all_there_is
@@ -143,7 +144,7 @@ class RecommendPosts:
     async def _provisional(self, user_id: UUID, patience: Patience, request_id: str) -> FoundFeed | None:
         """What a worker makes of what its model knows, while the archive is away; only who asks first waits for it."""
         async with self.signals.listen(user_id) as listening:
-            submission = await self._submit(GenerateMessage(user_id, request_id))
+            submission = await self._submit(GenerateMessage(user_id, request_id), known=None)
             if submission is not None and submission.enqueued and submission.workers_alive:
                 with self.waiting_room.seat() as has_seat:
                     wait_seconds = min(patience.wait_seconds, PROVISIONAL_WITHIN_SECONDS) if has_seat else 0
@@ -163,9 +164,9 @@ class RecommendPosts:
             backlog.retry_after_seconds,
         )
 
-    async def _submit(self, message: GenerateMessage) -> Submission | None:
+    async def _submit(self, message: GenerateMessage, known: FeedOrder | None) -> Submission | None:
         try:
-            return await self.queue.submit(message)
+            return await self.queue.submit(message, known)
         except QueueUnavailable:
             return None
 

@@ -44,6 +44,11 @@ class FeedOrder(NamedTuple):
     epoch: int
     generation: int
 
+    @property
+    def digits(self) -> str:
+        """Forty digits that compare as text like the order does."""
+        return f"{self.epoch:020d}{self.generation:020d}"
+
 
 NO_FEED = FeedOrder(0, 0)
 PROVISIONAL_GENERATION = 0  # no sequence gives it out: whatever is made with a history is newer

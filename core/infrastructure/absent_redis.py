@@ -75,7 +75,11 @@ class AbsentFeedSignals:
 class AbsentJobQueue:
     """Takes no message."""
 
-    async def submit(self, message: GenerateMessage) -> Submission:  # noqa: ARG002 - the port's signature
+    async def submit(
+        self,
+        message: GenerateMessage,  # noqa: ARG002 - the port's signature
+        known: FeedOrder | None = None,  # noqa: ARG002 - the port's signature
+    ) -> Submission:
         """Raise QueueUnavailable."""
         _refuse()
 
@@ -88,6 +92,10 @@ class AbsentJobQueue:
         _refuse()
 
     async def mark_running(self, user_id: UUID) -> None:  # noqa: ARG002 - the port's signature
+        """Raise QueueUnavailable."""
+        _refuse()
+
+    async def finish(self, user_id: UUID, order: FeedOrder) -> None:  # noqa: ARG002 - the port's signature
         """Raise QueueUnavailable."""
         _refuse()
 

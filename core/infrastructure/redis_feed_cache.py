@@ -145,7 +145,9 @@ class RedisFeedCache:
     async def forget(self, orders: Mapping[UUID, FeedOrder]) -> None:
         """All of them in one script."""
         with translated(CacheUnavailable):
-            await self._forget(keys=[feed_key(user) for user in orders], args=list(map(_digits, orders.values())))
+            await self._forget(
+                keys=[feed_key(user) for user in orders], args=[order.digits for order in orders.values()]
+            )
 
     async def is_cold(self, user_id: UUID) -> bool:
         """Whether the marker is there."""
@@ -188,11 +190,7 @@ def _encoded(feed: Feed, first_page_limit: int) -> bytes:
         first_crc=start.crc,
         first_length=start.length,
     )
-    return _digits(feed.order).encode() + _encoder.encode(stored)
-
-
-def _digits(order: FeedOrder) -> str:
-    return "".join(f"{number:0{_NUMBER_DIGITS}d}" for number in order)
+    return feed.order.digits.encode() + _encoder.encode(stored)
 
 
 def _decoded(user_id: UUID, value: bytes) -> Feed:

@@ -8,6 +8,7 @@ import msgspec
 
 from core.domain.backlog import Backlog
 from core.domain.errors import QueueUnavailable
+from core.domain.feed import FeedOrder
 from core.domain.job import ChunkMessage, GenerateMessage, JobProgress, JobState, Queue, Submission
 from core.infrastructure.redis_client import RedisClient, translated
 from core.infrastructure.redis_worker_presence import presence_key
@@ -20,6 +21,9 @@ BACKLOG_AT_MOST = 10_000
 CHUNK_ACTOR_NAME = "generate_chunk"
 MESSAGES_A_ROUND_TRIP = 2000
 _FINISHED_KEY = "jobs-finished"
+# How long a lease remembers the feed its job ended with: who looked before that was shown has submitted by then.
+REMEMBERED_MILLISECONDS = 2000
+_DONE = "done:"
 # How far back the recent speed looks.
 SPEED_SECONDS = 10
 
@@ -38,9 +42,14 @@ end
 """
 _SUBMIT = f"""{_COUNT_LATELY}
 local enqueued, refused = 0, 0
-if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) and redis.call('EXISTS', KEYS[1]) == 0 then
+local lease = redis.call('GET', KEYS[1])
+local is_done = lease and string.sub(lease, 1, {len(_DONE)}) == '{_DONE}'
+if lease and not (is_done and (ARGV[5] == '' or string.sub(lease, {len(_DONE) + 1}) <= ARGV[5])) then
+    enqueued = 0
+elseif redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then
     refused = 1
-elseif redis.call('SET', KEYS[1], 'queued', 'NX', 'EX', ARGV[3]) then
+else
+    redis.call('SET', KEYS[1], 'queued', 'EX', ARGV[3])
     redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
     redis.call('RPUSH', KEYS[2], ARGV[1])
     enqueued = 1
@@ -52,8 +61,14 @@ _PROGRESS = f"""{_COUNT_LATELY}
 return {{redis.call('GET', KEYS[1]), redis.call('LLEN', KEYS[2]), lately(KEYS[3])}}
 """
 # A job without a lease is one of those for whom nobody waits. What is old is dropped once a second at the most.
-_RELEASE = f"""
-if redis.call('DEL', KEYS[1]) == 0 then return end
+_END = f"""
+local lease = redis.call('GET', KEYS[1])
+if not lease or string.sub(lease, 1, {len(_DONE)}) == '{_DONE}' then return end
+if ARGV[1] == '' then
+    redis.call('DEL', KEYS[1])
+else
+    redis.call('SET', KEYS[1], '{_DONE}' .. ARGV[1], 'PX', {REMEMBERED_MILLISECONDS})
+end
 local now = tonumber(redis.call('TIME')[1])
 if redis.call('HINCRBY', KEYS[2], now, 1) > 1 then return end
 for _, second in ipairs(redis.call('HKEYS', KEYS[2])) do
@@ -74,14 +89,14 @@ class RedisJobQueue:
         self._submit = client.register_script(_SUBMIT)
         self._alive = client.register_script(_ALIVE)
         self._progress = client.register_script(_PROGRESS)
-        self._release = client.register_script(_RELEASE)
+        self._end = client.register_script(_END)
 
-    async def submit(self, message: GenerateMessage) -> Submission:
+    async def submit(self, message: GenerateMessage, known: FeedOrder | None = None) -> Submission:
         """Enqueue under the user's lease, in one script: there is no moment in which only one of the two is there."""
         message_id, payload = _encoded(message, Queue.FEEDS)
         keys = [_lease_key(message.user_id), *_queue_keys(Queue.FEEDS), presence_key(Queue.FEEDS), _FINISHED_KEY]
         with translated(QueueUnavailable):
-            arguments = [message_id, payload, LEASE_SECONDS, self._backlog_at_most]
+            arguments = [message_id, payload, LEASE_SECONDS, self._backlog_at_most, known.digits if known else ""]
             enqueued, alive, refused, *backlog = await self._submit(keys=keys, args=arguments)
         return Submission(bool(enqueued), int(alive), bool(refused), Backlog(*map(int, backlog)))
 
@@ -108,17 +123,26 @@ class RedisJobQueue:
         with translated(QueueUnavailable):
             await self._client.set(_lease_key(user_id), JobState.RUNNING.value, xx=True, keepttl=True)
 
+    async def finish(self, user_id: UUID, order: FeedOrder) -> None:
+        """Let the lease say for a moment how the job has ended, and count it."""
+        await self._ended(user_id, order.digits)
+
     async def release(self, user_id: UUID) -> None:
         """Drop the lease, and count the job that had it."""
+        await self._ended(user_id, "")
+
+    async def _ended(self, user_id: UUID, digits: str) -> None:
         with translated(QueueUnavailable):
-            await self._release(keys=[_lease_key(user_id), _FINISHED_KEY])
+            await self._end(keys=[_lease_key(user_id), _FINISHED_KEY], args=[digits])
 
     async def progress(self, user_id: UUID) -> JobProgress | None:
         """What the lease says, and what waits, in one round trip."""
         waiting, _ = _queue_keys(Queue.FEEDS)
         with translated(QueueUnavailable):
             value, *backlog = await self._progress(keys=[_lease_key(user_id), waiting, _FINISHED_KEY])
-        return None if value is None else JobProgress(JobState(value.decode()), Backlog(*map(int, backlog)))
+        if value is None or value.startswith(_DONE.encode()):
+            return None
+        return JobProgress(JobState(value.decode()), Backlog(*map(int, backlog)))
 
     async def depths(self) -> Mapping[Queue, int]:
         """A message's payload stays until it is acknowledged, in the queue itself or in its queue of delayed ones."""

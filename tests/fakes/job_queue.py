@@ -6,6 +6,7 @@ from uuid import UUID
 
 from core.domain.backlog import Backlog
 from core.domain.errors import QueueUnavailable
+from core.domain.feed import FeedOrder
 from core.domain.job import ChunkMessage, GenerateMessage, JobProgress, JobState, Queue, Submission
 
 
@@ -21,15 +22,17 @@ class FakeJobQueue:
     bulk_messages: list[GenerateMessage] = field(default_factory=list)
     chunk_messages: list[ChunkMessage] = field(default_factory=list)
     leases: dict[UUID, JobState] = field(default_factory=dict)
+    done: dict[UUID, FeedOrder] = field(default_factory=dict)
     workers: dict[Queue, int] = field(default_factory=lambda: dict.fromkeys(Queue, 1))
     run_count: int = 0
     finished: int = 0
     is_full: bool = False
     unavailable: bool = False
 
-    async def submit(self, message: GenerateMessage) -> Submission:
+    async def submit(self, message: GenerateMessage, known: FeedOrder | None = None) -> Submission:
         self._answer()
-        if message.user_id in self.leases:
+        done = self.done.get(message.user_id)
+        if message.user_id in self.leases or (done is not None and known is not None and done > known):
             return self._submission(enqueued=False)
         if self.is_full:
             return self._submission(enqueued=False, is_refused=True)
@@ -52,6 +55,12 @@ class FakeJobQueue:
         self._answer()
         if user_id in self.leases:
             self.leases[user_id] = JobState.RUNNING
+
+    async def finish(self, user_id: UUID, order: FeedOrder) -> None:
+        self._answer()
+        if self.leases.pop(user_id, None) is not None:
+            self.finished += 1
+            self.done[user_id] = order
 
     async def release(self, user_id: UUID) -> None:
         self._answer()

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from core.domain.feed import FeedOrder
 from core.domain.job import ChunkMessage, GenerateMessage, JobProgress, Queue, Submission
 
 
 class JobQueue(Protocol):
     """Delivers each message at least once. One interactive job per user at a time. Raises QueueUnavailable."""
 
-    async def submit(self, message: GenerateMessage) -> Submission:
+    async def submit(self, message: GenerateMessage, known: FeedOrder | None = None) -> Submission:
         """Put the message in `feeds` unless the user's job is there already (a lease that expires by itself).
 
+        known: the newest feed the caller found; a job that has just finished with a newer one is the caller's job too.
         Refused where too many messages wait in it. Tells what waits in any case.
         """
         ...
@@ -29,8 +31,12 @@ class JobQueue(Protocol):
         """Note on the user's lease, if there is one, that a worker has begun."""
         ...
 
+    async def finish(self, user_id: UUID, order: FeedOrder) -> None:
+        """End the user's lease with the feed that is shown by now; the job counts as finished."""
+        ...
+
     async def release(self, user_id: UUID) -> None:
-        """End the user's lease: the next submit is a new job, and this one counts as finished."""
+        """End the user's lease without a feed: the next submit is a new job, and this one counts as finished."""
         ...
 
     async def progress(self, user_id: UUID) -> JobProgress | None:

@@ -15,6 +15,7 @@ from dramatiq.brokers.redis import RedisBroker
 from core.application.ports.job_queue import JobQueue
 from core.domain.backlog import Backlog
 from core.domain.errors import QueueUnavailable
+from core.domain.feed import NO_FEED, FeedOrder
 from core.domain.job import ChunkMessage, GenerateMessage, JobState, Queue
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_job_queue import (
@@ -22,6 +23,7 @@ from core.infrastructure.redis_job_queue import (
     CHUNK_ACTOR_NAME,
     LEASE_SECONDS,
     MESSAGES_A_ROUND_TRIP,
+    REMEMBERED_MILLISECONDS,
     SPEED_SECONDS,
     RedisJobQueue,
 )
@@ -121,6 +123,39 @@ async def test_after_the_release_the_next_message_is_a_new_job(queue: JobQueue) 
     assert (await queue.submit(message)).enqueued
 
 
+async def test_whoever_looked_before_a_finished_job_showed_its_feed_begins_no_other(queue: JobQueue) -> None:
+    message = message_for()
+    await queue.submit(message)
+
+    await queue.finish(message.user_id, FeedOrder(2, 11))
+
+    assert await queue.progress(message.user_id) is None
+    assert not (await queue.submit(message, NO_FEED)).enqueued
+    assert not (await queue.submit(message, FeedOrder(2, 9))).enqueued
+
+
+@pytest.mark.parametrize("known", [None, FeedOrder(2, 11), FeedOrder(3, 1)])
+async def test_whoever_knows_the_feed_of_a_finished_job_or_asks_in_any_case_begins_another(
+    queue: JobQueue, known: FeedOrder | None
+) -> None:
+    message = message_for()
+    await queue.submit(message)
+    await queue.finish(message.user_id, FeedOrder(2, 11))
+
+    submission = await queue.submit(message, known)
+
+    assert submission.enqueued
+    assert submission.backlog.finished == 1
+
+
+async def test_finishing_what_nobody_holds_is_not_remembered(queue: JobQueue) -> None:
+    message = message_for()
+
+    await queue.finish(message.user_id, FeedOrder(2, 11))
+
+    assert (await queue.submit(message, NO_FEED)).enqueued
+
+
 async def test_releasing_what_nobody_holds_does_no_harm(queue: JobQueue) -> None:
     await queue.release(uuid4())
 
@@ -181,11 +216,22 @@ async def test_chunks_are_enqueued_for_the_actor_that_knows_them(client: Any) ->
         lambda queue: queue.submit_chunks([ChunkMessage(uuid4(), "run-1")]),
         lambda queue: queue.mark_running(uuid4()),
         lambda queue: queue.release(uuid4()),
+        lambda queue: queue.finish(uuid4(), NO_FEED),
         lambda queue: queue.progress(uuid4()),
         lambda queue: queue.depths(),
         lambda queue: queue.workers_alive(Queue.FEEDS),
     ],
-    ids=["submit", "submit_bulk", "submit_chunks", "mark_running", "release", "progress", "depths", "workers_alive"],
+    ids=[
+        "submit",
+        "submit_bulk",
+        "submit_chunks",
+        "mark_running",
+        "release",
+        "finish",
+        "progress",
+        "depths",
+        "workers_alive",
+    ],
 )
 async def test_without_its_server_every_call_says_so(kind: str, call: Callable[[JobQueue], Any]) -> None:
     async with absent_queue(kind) as queue:
@@ -220,6 +266,15 @@ async def test_jobs_that_ended_long_ago_do_not_count_and_are_forgotten(client: A
     assert (after.finished, after.busy_seconds) == (31, 2)
     assert await client.hlen("jobs-finished") == 2
     assert 0 < await client.ttl("jobs-finished") <= SPEED_SECONDS
+
+
+async def test_how_a_job_has_ended_is_soon_forgotten(client: Any) -> None:
+    queue, message = RedisJobQueue(client), message_for()
+    await queue.submit(message)
+
+    await queue.finish(message.user_id, FeedOrder(2, 11))
+
+    assert 0 < await client.pttl(f"job:{message.user_id}") <= REMEMBERED_MILLISECONDS
 
 
 async def test_a_lease_ends_by_itself_however_the_job_goes(client: Any) -> None:

@@ -171,6 +171,20 @@ async def test_a_feed_that_came_between_the_look_and_the_listening_is_not_genera
     assert stage.queue.messages == []
 
 
+@pytest.mark.parametrize(("stored", "jobs"), [([], 0), ([stale_feed_of(generation=2)], 1)], ids=["before", "after"])
+async def test_only_who_looked_before_the_last_job_showed_its_feed_begins_no_other(
+    stored: list[Feed], jobs: int
+) -> None:
+    stage = Stage()
+    for feed in stored:
+        await stage.cache.put(feed)
+    stage.queue.done[ANNA] = stale_feed_of(generation=2).order
+
+    await ask(stage)
+
+    assert len(stage.queue.messages) == jobs
+
+
 class ArrivesOnSecondLook:
     """A cache or archive that has the feed only when it is asked again."""
 

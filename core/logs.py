@@ -8,8 +8,11 @@ import msgspec
 import structlog
 
 
-def set_up_logs(level: str, process_name: str) -> None:
-    """Write one line per event to standard output: for people on a terminal, JSON elsewhere."""
+def set_up_logs(level: str, process_name: str, *additions: structlog.typing.Processor) -> None:
+    """Write one line per event to standard output: for people on a terminal, JSON elsewhere.
+
+    additions: what else this kind of process has to say about each event.
+    """
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if sys.stdout.isatty() else structlog.processors.JSONRenderer(_json)
     )
@@ -22,6 +25,7 @@ def set_up_logs(level: str, process_name: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         name_process,
+        *additions,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),

@@ -12,6 +12,7 @@ from core.domain.errors import ConfigurationError, ThreadsMlError
 from core.logs import set_up_logs
 from core.settings import load_settings
 from web.app import create_app
+from web.request_id import name_request
 from web.wiring import open_use_cases
 
 CONFIGURATION_EXIT_CODE = 78
@@ -49,7 +50,7 @@ def _arguments() -> argparse.Namespace:
 def _serve(arguments: argparse.Namespace) -> None:
     flags = {"API_HOST": arguments.host, "PORT": arguments.port}
     settings = load_settings(flags={name: value for name, value in flags.items() if value is not None})
-    set_up_logs(settings.log_level, "web")
+    set_up_logs(settings.log_level, "web", name_request)
     _quiet_sanic()
     app = create_app(settings, open_use_cases)
     with _listening(settings.api_host, settings.listen_port) as listener:

@@ -7,7 +7,7 @@ from typing import cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sanic.response import HTTPResponse, raw
+from sanic.response import HTTPResponse
 
 from core.application.job_report import JobReport
 from core.domain.feed import FeedSource
@@ -192,4 +192,4 @@ def _names(if_none_match: str, etag: str) -> bool:
 
 
 def _json(body: msgspec.Struct, status: int, headers: dict[str, str]) -> HTTPResponse:
-    return raw(msgspec.json.encode(body), status, headers=headers, content_type="application/json")
+    return PlainResponse(msgspec.json.encode(body), status, headers=headers, content_type="application/json")

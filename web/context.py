@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from time import perf_counter
 from types import SimpleNamespace
 from typing import Protocol
 
@@ -37,5 +38,20 @@ class WebContext:
         return self.opened
 
 
+class RequestContext(SimpleNamespace):
+    """Lies at `request.ctx`: what the line in the log and the headers of every answer are made of.
+
+    began: `perf_counter` when the request's head was there; timing: what Server-Timing says beyond the whole.
+    """
+
+    began: float
+    request_id: str = ""
+    model_version: str | None = None
+    timing: str = ""
+
+    def __init__(self) -> None:
+        super().__init__(began=perf_counter())
+
+
 App = Sanic[Config, WebContext]
-HttpRequest = Request[App, SimpleNamespace]
+HttpRequest = Request[App, RequestContext]

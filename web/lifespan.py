@@ -41,7 +41,7 @@ async def _begin_draining(app: App) -> None:
     app.ctx.use_cases.stop_waiting()
 
 
-async def _close_connection_while_draining(request: HttpRequest, _: BaseHTTPResponse) -> None:
+def _close_connection_while_draining(request: HttpRequest, _: BaseHTTPResponse) -> None:
     """Sanic closes idle connections once; one that becomes idle later would hold the process for its whole grace."""
     if request.app.ctx.readiness.phase is Phase.DRAINING and isinstance(request.stream, Http):
         request.stream.keep_alive = False

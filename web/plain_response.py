@@ -1,7 +1,9 @@
 """Answers whose headers need no cleaning."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
+from sanic.compat import Header
 from sanic.response import HTTPResponse
 
 
@@ -13,8 +15,18 @@ class PlainResponse(HTTPResponse):
     @property
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
         """Names and values as they are sent."""
-        self.headers.setdefault("content-type", self.content_type)
-        headers = [(name, f"{value}") for name, value in self.headers.items()]
-        if not all(value.isprintable() for _, value in headers):
-            return super().processed_headers
-        return iter([(name.encode("ascii"), value.encode()) for name, value in headers])
+        headers: Header = self.headers
+        headers.setdefault("content-type", self.content_type)
+        sent = []
+        for name, value in headers.items():
+            text = value if isinstance(value, str) else str(value)
+            if not text.isprintable():
+                return super().processed_headers
+            sent.append((_encoded(name), text.encode()))
+        return iter(sent)
+
+
+@lru_cache(maxsize=256)
+def _encoded(name: str) -> bytes:
+    """All answers have the same few."""
+    return name.encode("ascii")

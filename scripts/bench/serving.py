@@ -12,6 +12,7 @@ from core.logs import set_up_logs
 from core.settings import load_settings
 from web.app import create_app
 from web.context import HttpRequest
+from web.request_id import name_request
 from web.wiring import open_use_cases
 
 HOST = "127.0.0.1"
@@ -21,7 +22,7 @@ CONSTANT_PATH = "/constant"
 def main(port: int, size: int) -> None:
     """Serve until SIGTERM."""
     settings = load_settings()
-    set_up_logs(settings.log_level, "web")
+    set_up_logs(settings.log_level, "web", name_request)
     app = create_app(settings, open_use_cases)
     body = b"x" * size
 

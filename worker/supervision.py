@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import structlog
 
@@ -17,6 +15,7 @@ from core.infrastructure.metrics_endpoint import metrics_served
 from core.infrastructure.postgres_pool import borrowed, open_pool
 from core.infrastructure.process_supervisor import ChildMisconfigured, ChildProcess, ProcessSupervisor
 from core.infrastructure.redis_client import open_redis, translated
+from core.infrastructure.temporary_folder import temporary_folder
 from core.settings import Settings
 from worker.job_metrics import environment_of_process
 from worker.process_metrics import process_metrics
@@ -47,7 +46,7 @@ async def supervise(settings: Settings, queue: Queue, processes: int, threads: i
 async def _run(settings: Settings, queue: Queue, children: list[ChildProcess], stop: asyncio.Event) -> None:
     supervisor = ProcessSupervisor(head_start_seconds=0)
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="threads-ml-metrics-")))
+        folder = stack.enter_context(temporary_folder("threads-ml-metrics-"))
         registry = process_metrics(folder, queue, supervisor)
         port = settings.metrics_port and settings.metrics_port + METRICS_PORT_OFFSETS[queue]
         await stack.enter_async_context(metrics_served(registry, settings.metrics_host, port))

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ from typer.testing import CliRunner, Result
 
 from core.domain.job import Queue
 from core.domain.run import RunKind, RunRequest
-from core.infrastructure.postgres_pool import Pool, open_pool
+from core.infrastructure.postgres_pool import Pool
 from core.infrastructure.postgres_run_ledger import PostgresRunLedger
-from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from scripts.enqueue_active_users import app as enqueue_app
 from scripts.runs import app as runs_app
+from tests.integration.conftest import Servers
 
 ROOT = Path(__file__).parents[3]
 APPS = {"enqueue": enqueue_app, "runs": runs_app}
@@ -94,30 +94,16 @@ def kill(process: "subprocess.Popen[str]") -> None:
 
 
 @pytest.fixture
-async def service(
-    migrated_database_url: str, redis_url: str, broker_url: str, tmp_path: Path
-) -> AsyncIterator[Service]:
-    environment = {
-        "DATABASE_URL": migrated_database_url,
-        "REDIS_URL": redis_url,
-        "BROKER_URL": broker_url,
-        "REDIS_TIMEOUT_SECONDS": "5",
-        "MODEL_PATH": str(tmp_path / "models"),
-    }
+async def service(servers: Servers, tmp_path: Path) -> Service:
     now = datetime.now(UTC).replace(tzinfo=None)
     acts = [
         (user_id, UUID(int=5000 + (number + place) % 50), now)
         for number, user_id in enumerate(USERS)
         for place in range(5)
     ]
-    async with (
-        open_pool(migrated_database_url) as pool,
-        open_redis(redis_url, timeout_seconds=5) as cache,
-        open_redis(broker_url, timeout_seconds=5) as broker,
-    ):
-        await pool.executemany(_INTERACT, acts)
-        ledger, queue = PostgresRunLedger(pool), RedisJobQueue(broker)
-        yield Service(pool, ledger, queue, RedisFeedCache(cache), broker, environment, tmp_path)
+    await servers.pool.executemany(_INTERACT, acts)
+    ledger, queue, cache = PostgresRunLedger(servers.pool), RedisJobQueue(servers.broker), RedisFeedCache(servers.cache)
+    return Service(servers.pool, ledger, queue, cache, servers.broker, servers.environment, tmp_path)
 
 
 async def until(condition: Any, what: str) -> None:

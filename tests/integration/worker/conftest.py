@@ -1,10 +1,9 @@
 """The servers of one test, as the web process sees them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +11,11 @@ import pytest
 
 from core.domain.job import JobState, Queue
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
-from core.infrastructure.postgres_pool import Pool, open_pool
+from core.infrastructure.postgres_pool import Pool
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
-from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_job_queue import RedisJobQueue
+from tests.integration.conftest import Servers
 
 WITHIN_SECONDS = 30.0
 _INTERACT = "insert into user_interaction (user_id, post_id, interaction_type, created_at) values ($1, $2, 'like', $3)"
@@ -58,27 +57,13 @@ async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
 
 
 @pytest.fixture
-async def service(
-    migrated_database_url: str, redis_url: str, broker_url: str, tmp_path: Path
-) -> AsyncIterator[Service]:
-    environment = {
-        "DATABASE_URL": migrated_database_url,
-        "REDIS_URL": redis_url,
-        "BROKER_URL": broker_url,
-        "REDIS_TIMEOUT_SECONDS": "5",
-        "MODEL_PATH": str(tmp_path / "models"),
-    }
-    async with (
-        open_pool(migrated_database_url) as pool,
-        open_redis(redis_url, timeout_seconds=5) as cache,
-        open_redis(broker_url, timeout_seconds=5) as broker,
-    ):
-        yield Service(
-            pool,
-            broker,
-            PostgresFeedArchive(pool),
-            RedisFeedCache(cache),
-            RedisJobQueue(broker),
-            PostgresTicketStore(pool),
-            environment,
-        )
+async def service(servers: Servers) -> Service:
+    return Service(
+        servers.pool,
+        servers.broker,
+        PostgresFeedArchive(servers.pool),
+        RedisFeedCache(servers.cache),
+        RedisJobQueue(servers.broker),
+        PostgresTicketStore(servers.pool),
+        servers.environment,
+    )

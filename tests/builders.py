@@ -1,9 +1,11 @@
 """Things that tests are about, with everything that does not matter filled in."""
 
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -35,6 +37,7 @@ from tests.fakes.stale_models import FakeStaleModels
 from tests.fakes.stored_feeds import FakeStoredFeeds
 from tests.fakes.ticket_store import FakeTicketStore
 
+PROJECT = Path(__file__).parents[1]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # FakeClock's first moment
 USER = "anna"
 FRESH_FOR, EXPIRED_FOR = timedelta(hours=24), timedelta(hours=-1)
@@ -55,6 +58,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def bare_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Nothing that a process of the service would listen to, but where the run keeps its compiled code."""
+    kept = {name: os.environ[name] for name in ("PATH", "NUMBA_CACHE_DIR", "PYTHONPYCACHEPREFIX")}
+    return {**kept, "PYTHONPATH": str(PROJECT), **variables}
 
 
 def post(number: int) -> UUID:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import os
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 import redis
+from hypothesis import settings
 
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.embedded_valkey import EmbeddedValkey
@@ -22,18 +24,37 @@ LEAST_BRANCH_COVERAGE = 85.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hold the whole run, and no part of it, to the least coverage; keep machine code for the processes of tests."""
-    sources = sorted((config.rootpath / "core" / "recommender").glob("*.py"))
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "machine_code" / digest))
+    """Hold the whole run, and no part of it, to the least coverage; keep compiled code for the processes of tests."""
+    _keep_compiled_code(config.rootpath)
     # Each run would cost ten seconds; those of the tracker itself are tracked all the same.
     os.environ.setdefault("TRACK_RUNS", "false")
+    settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing about the code
+    settings.load_profile("untimed")
     coverage = config.pluginmanager.getplugin("_cov")
-    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
-        config.option.keyword or config.option.markexpr
-    )
-    if coverage is not None and is_whole:
+    if coverage is not None and _is_whole(config):
         coverage.options.cov_fail_under = LEAST_BRANCH_COVERAGE
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share the whole run out, many of its tests wait for processes; run a part of it in this process."""
+    return (os.cpu_count() or 1) + 1 if _is_whole(config) else 0
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    is_selection = config.option.keyword or config.option.markexpr or config.option.collectonly
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_selection
+
+
+def _keep_compiled_code(root: Path) -> None:
+    """In the run's own cache, whatever the environment says: hundreds of processes would compile the same again."""
+    cache = root / ".pytest_cache"
+    sources = sorted((root / "core" / "recommender").glob("*.py"))
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "machine_code" / digest))
+    sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(cache / "bytecode"))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

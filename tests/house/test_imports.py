@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders import bare_environment
 from tests.house.tree import ROOT, SOURCE_FOLDERS, modules, run
 
 NUMERIC_STACK = {"numpy", "scipy", "sklearn", "numba", "joblib", "pyarrow"}
@@ -62,9 +63,9 @@ def test_what_an_import_does_would_be_seen(tmp_path: Path) -> None:
 
 
 def imported(names: list[str], cwd: Path = ROOT, path: Path = ROOT) -> dict[str, Any]:
-    """What importing these modules loads and does, in a fresh process that has no environment to read."""
+    """What importing these modules loads and does, in a fresh process that reads nothing from its environment."""
     watch = str(ROOT / "tests" / "house" / "import_watch.py")
-    completed = run(sys.executable, "-BP", watch, *names, env={"PYTHONPATH": str(path)}, cwd=cwd)
+    completed = run(sys.executable, "-BP", watch, *names, env=bare_environment({"PYTHONPATH": str(path)}), cwd=cwd)
     assert completed.returncode == 0, completed.stdout
     facts: dict[str, Any] = json.loads(completed.stdout)
     return facts

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,8 +16,8 @@ import pytest
 from core.domain.schedule import NEVER, Task, TaskRecord
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_schedule_book import PostgresScheduleBook
+from tests.builders import bare_environment
 
-PROJECT = Path(__file__).parents[3]
 WITHIN_SECONDS = 60.0
 YEARLY = "0 0 1 1 *"
 OFF = {"TRAIN_CRON": NEVER, "ENQUEUE_CRON": NEVER, "PURGE_CRON": NEVER}
@@ -71,7 +70,7 @@ async def start(migrated_database_url: str, redis_url: str, tmp_path: Path) -> A
             process = subprocess.Popen(
                 [sys.executable, "-m", "scripts.clock"],
                 cwd=tmp_path,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), **OFF, **servers, **environment},
+                env=bare_environment(OFF | servers | environment),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

@@ -16,10 +16,9 @@ import psutil
 import pytest
 
 from core.domain.job import GenerateMessage, Queue
-from tests.builders import free_port, samples_of
+from tests.builders import bare_environment, free_port, samples_of
 from tests.integration.worker.conftest import Service, until
 
-PROJECT = Path(__file__).parents[3]
 NOWHERE = {"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/d", "REDIS_URL": "redis://127.0.0.1:1/0"}
 
 
@@ -73,7 +72,7 @@ async def start(tmp_path: Path) -> AsyncIterator[StartWorker]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "worker", *arguments],
                 cwd=tmp_path,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "METRICS_PORT": "0", **environment},
+                env=bare_environment({"METRICS_PORT": "0", **environment}),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -11,7 +11,13 @@ from core.infrastructure.circuit_breaker import CircuitBreaker
 from core.infrastructure.places import Places
 
 # Refused, reset, cut, every time-out, and a server that is starting or stopping.
-_SILENCE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_SILENCE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
 
 
 class GuardedPool:

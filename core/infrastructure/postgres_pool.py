@@ -43,6 +43,7 @@ _LIBPQ_ONLY = {
 _AWAY = (
     OSError,  # refused, reset, unknown host, TLS, and every time-out
     asyncpg.InterfaceError,  # the connection was closed under our hands
+    asyncpg.InternalClientError,  # the same, in the moment between the server's farewell and the end of the connection
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, cancelled
     asyncpg.InsufficientResourcesError,  # too many connections, disk full

@@ -12,7 +12,14 @@ import pytest
 
 from core.domain.errors import ArchiveUnavailable, ConfigurationError
 from core.infrastructure import postgres_pool
-from core.infrastructure.postgres_pool import borrowed, connect, open_pool, to_asyncpg_dsn, transaction
+from core.infrastructure.postgres_pool import (
+    borrowed,
+    connect,
+    errors_translated,
+    open_pool,
+    to_asyncpg_dsn,
+    transaction,
+)
 
 NOWHERE = "postgresql://u:p@127.0.0.1:1/d"
 STARTING_UP = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"
@@ -135,6 +142,26 @@ async def test_a_connection_that_was_cut_is_replaced_at_the_next_use(migrated_da
 
         async with borrowed(pool) as connection:
             assert await connection.fetchval("select 1") == 1
+
+
+async def test_a_server_that_has_said_farewell_and_not_yet_hung_up_is_away() -> None:
+    over = asyncio.Event()
+
+    async def end_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        (length,) = struct.unpack("!I", await reader.readexactly(4))
+        await reader.readexactly(length - 4)
+        let_in, ready, farewell = (b"R", struct.pack("!I", 0)), (b"Z", b"I"), (b"E", STARTING_UP)
+        for kind, body in (let_in, (b"S", b"server_version\x0018.0\0"), ready, farewell):
+            writer.write(kind + struct.pack("!I", len(body) + 4) + body)
+        await over.wait()
+        writer.close()
+
+    async with served(end_at_once) as port:
+        connection = await connect(f"postgres://u:p@127.0.0.1:{port}/d?sslmode=disable")
+        with pytest.raises(ArchiveUnavailable), errors_translated():
+            await connection.execute("select 1")
+        connection.terminate()
+        over.set()
 
 
 async def test_a_statement_that_takes_too_long_is_cancelled(migrated_database_url: str) -> None:

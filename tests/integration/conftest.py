@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.infrastructure import postgres_pool
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.redis_client import open_redis
 
@@ -19,6 +20,12 @@ class Servers:
     cache: Any
     broker: Any
     environment: dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def _patient_with_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a busy machine takes to open a connection says nothing about the code."""
+    monkeypatch.setattr(postgres_pool, "CONNECT_TIMEOUT_SECONDS", 30.0)
 
 
 @pytest.fixture

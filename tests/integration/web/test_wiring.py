@@ -27,6 +27,7 @@ from web.wiring import UseCases, open_use_cases
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 ASKED = FeedRequest(USER, limit=2)
 CROWD = 1000
+WITHIN_SECONDS = 120.0
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def crowded(settings: Settings) -> Settings:
     return msgspec.structs.replace(
         settings,
         database_pool_size=16,
-        database_timeout_seconds=10.0,
-        redis_timeout_seconds=10.0,
+        database_timeout_seconds=WITHIN_SECONDS,
+        redis_timeout_seconds=WITHIN_SECONDS,
         waiters_at_most=CROWD,
     )
 
@@ -49,13 +50,16 @@ def crowded(settings: Settings) -> Settings:
 @asynccontextmanager
 async def waiting_crowd(settings: Settings) -> AsyncIterator[tuple[UseCases, list[asyncio.Task[Any]], Any]]:
     """All of them sit and wait for one user's feed, of which a worker that gives signs of life makes none."""
-    async with open_use_cases(settings) as use_cases, open_redis(settings.broker_url, timeout_seconds=10) as broker:
+    async with (
+        open_use_cases(settings) as use_cases,
+        open_redis(settings.broker_url, timeout_seconds=WITHIN_SECONDS) as broker,
+    ):
         await RedisWorkerPresence(broker, "a-worker").beat(Queue.FEEDS)
         asking = [
-            asyncio.create_task(use_cases.recommend_posts(ASKED, Patience(60.0), f"request-{number}"))
+            asyncio.create_task(use_cases.recommend_posts(ASKED, Patience(WITHIN_SECONDS), f"request-{number}"))
             for number in range(CROWD)
         ]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN_SECONDS):
             while use_cases.recommend_posts.waiting_room._free > 0:
                 await broker.ping()
         yield use_cases, asking, broker

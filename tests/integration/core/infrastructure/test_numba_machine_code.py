@@ -15,7 +15,7 @@ from core.infrastructure.numba_machine_code import warm_kernels
 WARM_AND_TELL = """
 import json, sys
 from pathlib import Path
-import core.infrastructure.ranking_model
+import core.recommender.interaction_matrix, core.recommender.inverted_index
 from core.infrastructure.numba_machine_code import warm_kernels
 from core.recommender.compiled import Kernel
 warm_kernels(Path(sys.argv[1]))

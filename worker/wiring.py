@@ -23,6 +23,7 @@ from core.application.sweep_runs import SweepRuns
 from core.application.sweep_tickets import SweepTickets
 from core.domain.errors import QueueUnavailable, ThreadsMlError
 from core.domain.job import Queue
+from core.infrastructure.array_pages import rendered_by_arrays
 from core.infrastructure.artefact_stores import artefact_store
 from core.infrastructure.circuit_breaker import CircuitBreaker
 from core.infrastructure.guarded_pool import GuardedPool
@@ -88,7 +89,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
         ):
             queue, clock, guarded = RedisJobQueue(broker), SystemClock(), _guarded(pool)
             external_ids = PostgresExternalIds(pool)
-            feed_cache = RedisFeedCache(cache, settings.recommendation_batch_size)
+            feed_cache = RedisFeedCache(cache, settings.recommendation_batch_size, rendered_by_arrays)
             generate_feed = GenerateFeed(
                 history=PostgresInteractionHistory(guarded),
                 recommender=recommender,

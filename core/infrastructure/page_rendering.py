@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from core.domain.feed import Reason, Recommendation
+from core.domain.feed import Feed, Reason, Recommendation
 
 SCORE_DIGITS = 6
 # Ids are noise to a compressor, the words between them are all alike: more effort saves one byte in a hundred.
@@ -84,3 +84,11 @@ def render_start(
     """The JSON object of a page up to where callers begin to differ: without its last brace."""
     items = recommendation_bodies(recommendations, external_ids)
     return msgspec.json.encode(_Start(items, len(items), model_version))[:-1]
+
+
+def rendered_starts(feeds: Sequence[Feed], limit: int) -> list[RenderedStart]:
+    """The first pages of feeds, of up to so many posts, one after the other."""
+    return [
+        RenderedStart.of(render_start(feed.recommendations[:limit], feed.external_ids, feed.model_version))
+        for feed in feeds
+    ]

@@ -1,7 +1,7 @@
 """Feeds in Redis."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from core.domain.errors import CacheUnavailable
 from core.domain.feed import Feed, FeedOrder, FirstPage
 from core.infrastructure.gathered_reads import GatheredReads
 from core.infrastructure.packed_recommendations import PackedRecommendations, PackedTexts, pack
-from core.infrastructure.page_rendering import RenderedStart, render_start
+from core.infrastructure.page_rendering import RenderedStart, rendered_starts
 from core.infrastructure.redis_client import RedisClient, translated
 
 READY_CHANNEL = "feed-ready"
@@ -88,9 +88,16 @@ class RedisFeedCache:
     The first page lies beside the feed as it goes out, compressed: a web process sends it as it is.
     """
 
-    def __init__(self, client: RedisClient, first_page_limit: int = FIRST_PAGE_LIMIT) -> None:
+    def __init__(
+        self,
+        client: RedisClient,
+        first_page_limit: int = FIRST_PAGE_LIMIT,
+        render_many: Callable[[Sequence[Feed], int], Sequence[RenderedStart]] = rendered_starts,
+    ) -> None:
+        """render_many: the first pages of feeds, of up to so many posts; there is a quicker one for who has numpy."""
         self._client = client
         self._first_page_limit = first_page_limit
+        self._render_many = render_many
         self._reads = GatheredReads(client, CacheUnavailable)
         self._put = client.register_script(_PUT)
         self._put_many = client.register_script(_PUT_MANY)
@@ -110,8 +117,7 @@ class RedisFeedCache:
 
     async def put(self, feed: Feed) -> bool:
         """Hold the feed and tell whoever listens, in one script."""
-        value = _encoded(feed, self._first_page_limit)
-        arguments = [value, _kept_milliseconds(feed), READY_CHANNEL, str(feed.user_id)]
+        arguments = [self._encoded(feed), _kept_milliseconds(feed), READY_CHANNEL, str(feed.user_id)]
         with translated(CacheUnavailable):
             return bool(await self._put(keys=[feed_key(feed.user_id)], args=arguments))
 
@@ -124,16 +130,22 @@ class RedisFeedCache:
                 await self._put_many(keys=[feed_key(feed.user_id) for feed in some], args=arguments)
 
     def _arguments_of(self, feeds: Sequence[Feed]) -> list[bytes | int]:
+        limit = self._first_page_limit
+        starts = self._render_many(feeds, limit)
         return [
             argument
-            for feed in feeds
-            for argument in (_encoded(feed, self._first_page_limit), _kept_milliseconds(feed))
+            for feed, start in zip(feeds, starts, strict=True)
+            for argument in (_encoded(feed, limit, start), _kept_milliseconds(feed))
         ]
+
+    def _encoded(self, feed: Feed) -> bytes:
+        (start,) = rendered_starts([feed], self._first_page_limit)
+        return _encoded(feed, self._first_page_limit, start)
 
     async def put_provisional(self, feed: Feed) -> bool:
         """The same where no feed is there, and for no longer than it is fresh."""
         milliseconds = max(1, (feed.expires_at - datetime.now(UTC)) // timedelta(milliseconds=1))
-        arguments = [_encoded(feed, self._first_page_limit), milliseconds, READY_CHANNEL, str(feed.user_id)]
+        arguments = [self._encoded(feed), milliseconds, READY_CHANNEL, str(feed.user_id)]
         with translated(CacheUnavailable):
             return bool(await self._put_provisional(keys=[feed_key(feed.user_id)], args=arguments))
 
@@ -173,10 +185,7 @@ def _cold_key(user_id: UUID) -> str:
     return f"cold:{user_id}"
 
 
-def _encoded(feed: Feed, first_page_limit: int) -> bytes:
-    start = RenderedStart.of(
-        render_start(feed.recommendations[:first_page_limit], feed.external_ids, feed.model_version)
-    )
+def _encoded(feed: Feed, first_page_limit: int, start: RenderedStart) -> bytes:
     stored = _StoredFeed(
         records=pack(feed.recommendations),
         texts=[feed.external_ids.get(item.post_id, "") for item in feed.recommendations] if feed.external_ids else [],

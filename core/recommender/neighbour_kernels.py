@@ -23,6 +23,8 @@ LISTS_AHEAD, ROWS_AHEAD = 2, 4
 """The beginning of a list or row is fetched from memory while so many before it are read."""
 ROW_PREFIX, LIST_PREFIX, LINE = 32, 128, 16
 """Entries of a row and of a list that are fetched ahead, and of 4 bytes in one line of a cache."""
+ROWS_AT_A_GLANCE = 32
+"""So many sums are compared with a threshold at once, and looked at one by one where any reaches it."""
 SPARSE_SHARE = 8
 """Sums are visited along the lists instead of one by one where fewer than one in so many was added to."""
 
@@ -118,11 +120,12 @@ def _raised(threshold: Any, values: Any, k: Any) -> Any:
 def _keep_from_lanes(bits: Any, maxima: Any, first_row: Any, best: Any) -> None:
     """Put the rows of a block that are among the best so far into the heap."""
     threshold = _raised(max(np.int32(1), np.int32(best[0] >> HALF)), maxima, len(best))
-    for lane in range(LANES):
-        if maxima[lane] >= threshold:
-            for local_row in range(lane, len(bits), LANES):
-                if bits[np.uint64(local_row)] >= threshold:
-                    key = _key(bits[np.uint64(local_row)], first_row + local_row)
+    for first in range(0, len(bits), ROWS_AT_A_GLANCE):
+        some = bits[first : first + ROWS_AT_A_GLANCE]
+        if _count_at_least(some, threshold):
+            for place in range(len(some)):
+                if some[place] >= threshold:
+                    key = _key(some[place], first_row + first + place)
                     if key > best[0]:
                         _sink(best, 0, key)
 

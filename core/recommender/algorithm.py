@@ -103,14 +103,21 @@ class Algorithm(Protocol):
         """Learn. Raises ValueError for parameters and matrices that cannot be."""
         ...
 
-    def recommend(
-        self, queries: csr_array, own_rows: NDArray[np.int64], seen: csr_array, limit: int, threads: int = 1
+    def recommend(  # noqa: PLR0917 - the two last are seldom given
+        self,
+        queries: csr_array,
+        own_rows: NDArray[np.int64],
+        seen: csr_array,
+        limit: int,
+        threads: int = 1,
+        blocked: NDArray[np.bool_] | None = None,
     ) -> RankedPosts:
         """The `limit` best posts for each query, none of those it has seen; those with a positive score only.
 
         queries: CSR (q, posts), weights of each user's live history; own_rows: (q,), the user's row in the model or -1;
-        seen: CSR (q, posts) whose entries, whatever their values, are the posts that must not be recommended. Raises
-        ValueError for arguments that do not fit the model.
+        seen: CSR (q, posts) whose entries, whatever their values, are the posts that must not be recommended; blocked:
+        (posts,), those that must not be to anybody, None for none. Raises ValueError for arguments that do not fit the
+        model.
         """
         ...
 

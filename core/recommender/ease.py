@@ -14,7 +14,7 @@ from core.recommender.inverted_index import checked_matrix
 from core.recommender.linked_posts import contributions_of_posts
 from core.recommender.neighbours import in_threads
 from core.recommender.parameters import Parameterised, Real, check_parameters, hours
-from core.recommender.ranking import checked_seen
+from core.recommender.ranking import Blocked, checked_barred
 
 MOST_POSTS = 20_000
 """The inverse of 20,000 x 20,000 takes 3.2 GB, as much again while it is made, and minutes."""
@@ -71,19 +71,20 @@ class EASE(Parameterised):
         self.weights_ = weights.astype(np.float32, order="C")
         return self
 
-    def recommend(
+    def recommend(  # noqa: PLR0917 - see Algorithm
         self,
         queries: csr_array,
         own_rows: NDArray[np.int64],  # noqa: ARG002 - users are not compared
         seen: csr_array,
         limit: int,
         threads: int = 1,
+        blocked: Blocked = None,
     ) -> RankedPosts:
         """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
         asked, posts = checked_matrix(queries, "the queries"), len(self.weights_)
         if asked.shape[1] != posts:
             raise ValueError(f"the queries have {asked.shape[1]} columns where the model has {posts}")
-        seen_starts, seen_posts, _ = checked_seen(seen, asked.shape, limit)
+        seen_starts, seen_posts, hidden = checked_barred(seen, blocked, asked.shape, limit)
         count, width = asked.shape[0], min(limit, max(1, posts))
         rows, scores = np.full((count, width), -1, dtype=np.int32), np.zeros((count, width), dtype=np.float32)
 
@@ -92,6 +93,7 @@ class EASE(Parameterised):
                 end = min(last, start + _AT_ONCE)
                 # A sparse product sums in the order of the query's posts: the same bits whatever is asked with it.
                 products = asked[start:end] @ self.weights_
+                products[:, np.flatnonzero(hidden)] = 0
                 for query in range(start, end):
                     own = products[query - start]
                     own[seen_posts[seen_starts[query] : seen_starts[query + 1]]] = 0

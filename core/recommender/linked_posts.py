@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from core.recommender.algorithm import Contributions, RankedPosts
 from core.recommender.inverted_index import SparseRows, check_rows
 from core.recommender.parameters import Parameterised, check_parameters
-from core.recommender.ranking import ranked_products
+from core.recommender.ranking import Blocked, ranked_products
 
 BYTES_PER_LINK = 40
 """What is found, what is left of it when posts fade, and what is kept."""
@@ -35,16 +35,17 @@ class LinkedPosts(Parameterised):
         """The k strongest links of each post, some times over."""
         return BYTES_PER_LINK * posts * min(self.k, posts)
 
-    def recommend(
+    def recommend(  # noqa: PLR0917 - see Algorithm
         self,
         queries: csr_array,
         own_rows: NDArray[np.int64],  # noqa: ARG002 - users are not compared
         seen: csr_array,
         limit: int,
         threads: int = 1,
+        blocked: Blocked = None,
     ) -> RankedPosts:
         """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
-        return ranked_products(queries, self.links_, seen, limit, threads)
+        return ranked_products(queries, self.links_, seen, limit, threads, blocked)
 
     def contributions(self, query: csr_array, own_row: int, post: int) -> Contributions:  # noqa: ARG002 - as above
         """The posts of the query that are linked to the post; see Algorithm."""

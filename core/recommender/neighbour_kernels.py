@@ -169,6 +169,7 @@ def _meet_block(
 
 ROWS = (arrays_of(types.int64), arrays_of(types.int32), arrays_of(types.float32))
 INDEX = (arrays_of(types.uint32), arrays_of(types.uint16), arrays_of(types.float32), types.int64, types.int64)
+BARRED = (arrays_of(types.int64), arrays_of(types.int32), arrays_of(types.boolean))
 KEYS = outputs_of(types.uint64, 2)
 
 
@@ -353,30 +354,36 @@ def _keep_candidates(rows: Any, bits: Any, threshold: Any, best: Any) -> None:
 
 
 @part_of_kernels
-def _keep_unseen(seen: Any, votes: Any, found: Any, reached: Any, best: Any) -> None:
-    """Put the columns found with the highest votes, but for those seen, into `best`; leaves all votes at 0."""
+def _keep_wanted(seen: Any, blocked: Any, votes: Any, found: Any, reached: Any, best: Any) -> None:
+    """Put the columns found with the highest votes, but for those seen and blocked, into `best`.
+
+    Leaves all votes at 0.
+    """
     bits = votes.view(np.int32)
     for column in seen:
         votes[column] = 0
     for candidate in range(len(found)):
         reached[candidate] = bits[found[candidate]]
         bits[found[candidate]] = 0
+    if len(blocked):
+        for candidate in range(len(found)):
+            if blocked[found[candidate]]:
+                reached[candidate] = 0
     _keep_candidates(found, reached[: len(found)], _raised(np.int32(1), reached[: len(found)], len(best)), best)
 
 
 @compiled(
     types.void, types.int64, types.int64, arrays_of(types.int32, 2), arrays_of(types.float32, 2), *ROWS,
-    arrays_of(types.int64), arrays_of(types.int32), outputs_of(types.float32), KEYS,
+    *BARRED, outputs_of(types.float32), KEYS,
 )  # fmt: skip
 def voted(
     first: int, last: int, neighbours: Any, similarities: Any, row_starts: Any, row_columns: Any, row_weights: Any,
-    seen_starts: Any, seen_columns: Any, votes: Any, best: Any,
+    seen_starts: Any, seen_columns: Any, blocked: Any, votes: Any, best: Any,
 ) -> None:  # fmt: skip
-    """Find the columns with the highest sums of similarity times weight over the neighbours, none of those seen.
+    """Find the columns with the highest sums of similarity times weight over the neighbours, none of those barred.
 
     neighbours, similarities: (last - first, k), -1 at the end where there are fewer, of the queries first up to last;
-    row_starts to row_weights: SparseRows of all that can be neighbours; seen_starts, seen_columns: which columns each
-    query has seen, as in SparseRows. votes: (columns,), all 0 before and after. Writes best: (last - first, limit), as
+    row_starts to row_weights: SparseRows of all that can be neighbours; seen_starts to blocked: Barred. votes: (columns,), all 0 before and after. Writes best: (last - first, limit), as
     `nearest` does.
     """
     found, reached = np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int32)
@@ -386,7 +393,7 @@ def voted(
             found, reached = np.empty(2 * room, dtype=np.uint32), np.empty(2 * room, dtype=np.int32)
         count = _add_votes(neighbours[place], similarities[place], row_starts, row_columns, row_weights, votes, found)
         seen = seen_columns[seen_starts[first + place] : seen_starts[first + place + 1]]
-        _keep_unseen(seen, votes, found[:count], reached, best[place])
+        _keep_wanted(seen, blocked, votes, found[:count], reached, best[place])
 
 
 @part_of_kernels
@@ -404,14 +411,13 @@ def _add_row(columns: Any, values: Any, weight: Any, votes: Any, found: Any, cou
 
 
 @compiled(
-    types.void, types.int64, types.int64, *ROWS, *ROWS, arrays_of(types.int64), arrays_of(types.int32),
-    outputs_of(types.float32), KEYS,
+    types.void, types.int64, types.int64, *ROWS, *ROWS, *BARRED, outputs_of(types.float32), KEYS,
 )  # fmt: skip
 def best_products(
     first: int, last: int, starts: Any, columns: Any, weights: Any, row_starts: Any, row_columns: Any,
-    row_values: Any, seen_starts: Any, seen_columns: Any, votes: Any, best: Any,
+    row_values: Any, seen_starts: Any, seen_columns: Any, blocked: Any, votes: Any, best: Any,
 ) -> None:  # fmt: skip
-    """Find the columns with the highest sums of products of a query and the rows, none of those seen.
+    """Find the columns with the highest sums of products of a query and the rows, none of those barred.
 
     Queries first up to last of SparseRows (starts, columns, weights), whose columns are rows of the SparseRows
     (row_starts, row_columns, row_values), not negative; the rest as in `voted`.
@@ -423,17 +429,17 @@ def best_products(
             begin, end = row_starts[columns[place]], row_starts[columns[place] + 1]
             count = _add_row(row_columns[begin:end], row_values[begin:end], weights[place], votes, found, count)
         seen = seen_columns[seen_starts[query] : seen_starts[query + 1]]
-        _keep_unseen(seen, votes, found[:count], reached, best[query - first])
+        _keep_wanted(seen, blocked, votes, found[:count], reached, best[query - first])
 
 
 @compiled(
     types.void, types.int64, types.int64, *ROWS, arrays_of(types.int64), *INDEX, arrays_of(types.float32), *ROWS,
-    arrays_of(types.int64), arrays_of(types.int32), outputs_of(types.float32), outputs_of(types.float32), KEYS,
+    *BARRED, outputs_of(types.float32), outputs_of(types.float32), KEYS,
 )  # fmt: skip
 def voted_by_reached(
     first: int, last: int, starts: Any, columns: Any, weights: Any, own_rows: Any, list_starts: Any, local_rows: Any,
     values: Any, row_count: int, block_rows: int, thresholds: Any, row_starts: Any, row_columns: Any, row_weights: Any,
-    seen_starts: Any, seen_columns: Any, sums: Any, votes: Any, best: Any,
+    seen_starts: Any, seen_columns: Any, blocked: Any, sums: Any, votes: Any, best: Any,
 ) -> None:  # fmt: skip
     """Do as `voted` with all rows for neighbours whose sum of products with the query reaches their own threshold.
 
@@ -459,4 +465,4 @@ def voted_by_reached(
                     )
             sums[:height] = 0
         seen = seen_columns[seen_starts[query] : seen_starts[query + 1]]
-        _keep_unseen(seen, votes, found[:count], reached, best[query - first])
+        _keep_wanted(seen, blocked, votes, found[:count], reached, best[query - first])

@@ -12,7 +12,7 @@ from core.recommender.algorithm import Contributions, InteractionMatrices, Ranke
 from core.recommender.inverted_index import check_layout, checked_matrix
 from core.recommender.neighbours import in_threads
 from core.recommender.parameters import Parameterised, check_parameters, hours
-from core.recommender.ranking import checked_seen
+from core.recommender.ranking import Blocked, checked_barred
 
 MOST_WEIGHT = float(np.finfo(np.float32).max)
 
@@ -56,32 +56,35 @@ class Popular(Parameterised):
         self._keep(scores.astype(np.float32))
         return self
 
-    def recommend(
+    def recommend(  # noqa: PLR0917 - see Algorithm
         self,
         queries: csr_array,
         own_rows: NDArray[np.int64],  # noqa: ARG002 - the same for everyone
         seen: csr_array,
         limit: int,
         threads: int = 1,
+        blocked: Blocked = None,
     ) -> RankedPosts:
         """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
         check_layout(queries, "the queries")
         if queries.shape[1] != self.post_count_:
             raise ValueError(f"the queries have {queries.shape[1]} columns where the model has {self.post_count_}")
-        starts, posts, _ = checked_seen(seen, queries.shape, limit)
+        starts, posts, hidden = checked_barred(seen, blocked, queries.shape, limit)
+        shown = ~hidden[self.order_] if len(hidden) else np.ones(len(self.order_), dtype=np.bool_)
+        order, by_order = self.order_[shown], self.scores_[shown]
         count, width = queries.shape[0], min(limit, max(1, self.post_count_))
         rows, scores = np.full((count, width), -1, dtype=np.int32), np.zeros((count, width), dtype=np.float32)
-        ranks = np.full(self.post_count_, len(self.order_))
-        ranks[self.order_] = np.arange(len(self.order_))
+        ranks = np.full(self.post_count_, len(order))
+        ranks[order] = np.arange(len(order))
 
         def recommend_some(first: int, last: int) -> None:
             for query in range(first, last):
                 seen_ranks = ranks[posts[starts[query] : starts[query + 1]]]
                 # No more than so many of the first are out.
-                best = np.ones(min(len(self.order_), width + len(seen_ranks)), dtype=np.bool_)
+                best = np.ones(min(len(order), width + len(seen_ranks)), dtype=np.bool_)
                 best[seen_ranks[seen_ranks < len(best)]] = False
                 places = np.flatnonzero(best)[:width]
-                rows[query, : len(places)], scores[query, : len(places)] = self.order_[places], self.scores_[places]
+                rows[query, : len(places)], scores[query, : len(places)] = order[places], by_order[places]
 
         in_threads(recommend_some, count, threads)
         return RankedPosts(rows, scores)

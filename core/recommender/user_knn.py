@@ -22,7 +22,7 @@ from core.recommender.neighbour_kernels import voted, voted_by_reached
 from core.recommender.neighbours import Budget, Find, Neighbours, check_queries, cosine_finder, found_by, top_neighbours
 from core.recommender.normalisation import popularity_damping, scaled_columns, shrunk_rows
 from core.recommender.parameters import Choice, Parameterised, Real, Whole, check_parameters, hours
-from core.recommender.ranking import ranked
+from core.recommender.ranking import Barred, Blocked, ranked
 from core.recommender.reused_buffers import zeros_reused
 
 BOUNDED_ADDITIONS = 8_000
@@ -111,13 +111,19 @@ class UserKNN(Parameterised):
         asked = self._asked(queries, own_rows)
         return found_by(self._finder(asked, own_rows), queries.shape[0], self._neighbour_count, threads)
 
-    def recommend(
-        self, queries: csr_array, own_rows: NDArray[np.int64], seen: csr_array, limit: int, threads: int = 1
+    def recommend(  # noqa: PLR0917 - see Algorithm
+        self,
+        queries: csr_array,
+        own_rows: NDArray[np.int64],
+        seen: csr_array,
+        limit: int,
+        threads: int = 1,
+        blocked: Blocked = None,
     ) -> RankedPosts:
         """The `limit` best posts for each query, none of those it has seen; see Algorithm."""
         asked = self._asked(queries, own_rows)
         vote = self._reverse_vote(asked, own_rows) if len(self.thresholds_) else self._forward_vote(asked, own_rows)
-        return ranked(vote, queries.shape, seen, limit, threads)
+        return ranked(vote, queries.shape, seen, limit, threads, blocked)
 
     def contributions(self, query: csr_array, own_row: int, post: int) -> Contributions:
         """The neighbours who have something to say of the post; see Algorithm."""
@@ -228,17 +234,17 @@ class UserKNN(Parameterised):
     def _forward_vote(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Any:
         find = self._finder(asked, own_rows)
 
-        def vote(first: int, last: int, seen: SparseRows, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
-            voted(first, last, *find(first, last), *self.votes_, seen.starts, seen.columns, votes, best)
+        def vote(first: int, last: int, barred: Barred, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
+            voted(first, last, *find(first, last), *self.votes_, *barred, votes, best)
 
         return vote
 
     def _reverse_vote(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Any:
-        def vote(first: int, last: int, seen: SparseRows, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
+        def vote(first: int, last: int, barred: Barred, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
             with zeros_reused("block sums", self.index_.block_rows) as sums:
                 voted_by_reached(
                     first, last, *asked, own_rows, *self.index_, self.thresholds_, *self.votes_,
-                    seen.starts, seen.columns, sums, votes, best,
+                    *barred, sums, votes, best,
                 )  # fmt: skip
 
         return vote

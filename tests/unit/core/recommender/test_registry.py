@@ -74,6 +74,26 @@ def test_asking_alone_among_others_or_in_threads_gives_the_same_bits(name: str, 
 
 
 @every_variant
+def test_blocked_posts_are_left_out_of_everybodys_list_and_the_others_move_up(
+    name: str, parameters: dict[str, Any]
+) -> None:
+    matrix = taste(600, 40, seed=4)
+    model = learned(name, parameters, 600, 40, seed=4)
+    blocked = np.arange(40) % 3 == 0
+
+    free, barred = (model.recommend(matrix, np.arange(600), matrix, 40, 2, mask) for mask in (None, blocked))
+
+    assert np.isin(np.flatnonzero(blocked), free.rows).any()
+    for user in range(600):
+        there = (free.rows[user] >= 0) & ~blocked[free.rows[user]]
+        count = int(there.sum())
+        assert barred.rows[user].tolist() == [*free.rows[user][there], *[-1] * (40 - count)]
+        assert (barred.scores[user][:count] == free.scores[user][there]).all()
+    with pytest.raises(ValueError, match=r"blocked posts must be bool of the shape \(40,\), not bool of \(39,\)"):
+        model.recommend(matrix, np.arange(600), matrix, 5, 1, blocked[:39])
+
+
+@every_variant
 def test_the_contributions_to_a_post_are_all_that_its_score_is_made_of(name: str, parameters: dict[str, Any]) -> None:
     matrix = taste(60, 40, seed=6)
     model, nothing = learned(name, parameters, 60, 40, seed=6), csr_array((1, 40), dtype=np.float32)

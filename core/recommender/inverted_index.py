@@ -30,6 +30,14 @@ class SparseRows(NamedTuple):
     columns: NDArray[np.int32]
     values: NDArray[np.float32]
 
+    def up_to(self, width: int) -> "SparseRows":
+        """The same rows without columns from this one on; these very ones where there are none."""
+        kept = self.columns < width
+        if kept.all():
+            return self
+        before = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(kept, dtype=np.int64)))
+        return SparseRows(before[self.starts], self.columns[kept], self.values[kept])
+
     def column(self, number: int) -> NDArray[np.float64]:
         """(rows,): the values of one column, 0 where a row has none; looks at every entry."""
         places = np.flatnonzero(self.columns == number)
@@ -69,6 +77,13 @@ class InvertedIndex(NamedTuple):
         columns, blocks = np.divmod(np.searchsorted(self.starts, places, side="right") - 1, self.blocks)
         within = blocks == block
         return columns[within].astype(np.int32), self.values[places[within]]
+
+    @property
+    def occupied(self) -> NDArray[np.bool_]:
+        """(row_count,): which rows have entries; looks at every entry."""
+        found = np.zeros(self.row_count, dtype=np.bool_)
+        _note_rows(self.starts, self.local_rows, self.blocks, self.block_rows, found)
+        return found
 
     @property
     def list_lengths(self) -> NDArray[np.int64]:
@@ -221,6 +236,16 @@ def _fill_lists(
     for place in range(len(starts) - 1, 0, -1):
         starts[place] = starts[place - 1]
     starts[0] = 0
+
+
+@compiled(
+    types.void, arrays_of(types.uint32), arrays_of(types.uint16), types.int64, types.int64, outputs_of(types.boolean)
+)
+def _note_rows(starts: Any, local_rows: Any, blocks: int, block_rows: int, found: Any) -> None:
+    for place in range(len(starts) - 1):
+        first_row = place % blocks * block_rows
+        for entry in range(starts[place], starts[place + 1]):
+            found[first_row + local_rows[entry]] = True
 
 
 @compiled(types.boolean, arrays_of(types.uint32), arrays_of(types.uint16), types.int64, types.int64, types.int64)

@@ -315,24 +315,49 @@ def _entries_of(rows: Any, starts: Any) -> Any:
 
 
 @part_of_kernels
+def _places_below(rows: Any, count: Any, places: Any) -> None:
+    """Write each row that is below the count, -1 for others."""
+    for rank in range(len(rows)):
+        places[rank] = rows[rank] if rows[rank] < count else -1
+
+
+@part_of_kernels
+def _places_among(rows: Any, rising: Any, places: Any) -> None:
+    """Write where each row is among the rising ones, -1 for nowhere."""
+    for rank in range(len(rows)):
+        low, high = 0, len(rising)
+        while low < high:
+            middle = (low + high) >> 1
+            if rising[middle] < rows[rank]:
+                low = middle + 1
+            else:
+                high = middle
+        places[rank] = low if low < len(rising) and rising[low] == rows[rank] else -1
+
+
+@part_of_kernels
 def _add_votes(
-    neighbours: Any, similarities: Any, starts: Any, columns: Any, weights: Any, votes: Any, found: Any
-) -> Any:
-    """Add similarity times weight to the votes of each column of the neighbours; gives the number of columns found."""
-    count: Any = 0
-    for rank in range(len(neighbours)):
-        if neighbours[rank] < 0:
-            break
-        if rank + ROWS_AHEAD < len(neighbours):
-            coming = starts[max(0, neighbours[rank + ROWS_AHEAD])]
+    places: Any, similarities: Any, share: Any, starts: Any, columns: Any, weights: Any, votes: Any, found: Any,
+    count: Any,
+) -> Any:  # fmt: skip
+    """Add share times similarity times weight to the votes of each column of the rows in these places.
+
+    Places below 0 are none. Notes the columns and gives how many are noted.
+    """
+    for rank in range(len(places)):
+        if rank + ROWS_AHEAD < len(places):
+            coming = starts[max(0, places[rank + ROWS_AHEAD])]
             for line in range(0, ROW_PREFIX, LINE):
                 prefetch(columns, coming + line)
                 prefetch(weights, coming + line)
-        for entry in range(starts[neighbours[rank]], starts[neighbours[rank] + 1]):
+        if places[rank] < 0:
+            continue
+        weight = share * similarities[rank]
+        for entry in range(starts[places[rank]], starts[places[rank] + 1]):
             column = np.uint32(columns[entry])
             found[count] = column
             count += np.int64(votes[column] == 0)
-            votes[column] += similarities[rank] * weights[entry]
+            votes[column] += weight * weights[entry]
     return count
 
 
@@ -374,24 +399,30 @@ def _keep_wanted(seen: Any, blocked: Any, votes: Any, found: Any, reached: Any, 
 
 @compiled(
     types.void, types.int64, types.int64, arrays_of(types.int32, 2), arrays_of(types.float32, 2), *ROWS,
-    *BARRED, outputs_of(types.float32), KEYS,
+    types.float32, arrays_of(types.int32), *ROWS, *BARRED, outputs_of(types.float32), KEYS,
 )  # fmt: skip
 def voted(
     first: int, last: int, neighbours: Any, similarities: Any, row_starts: Any, row_columns: Any, row_weights: Any,
-    seen_starts: Any, seen_columns: Any, blocked: Any, votes: Any, best: Any,
+    fade: float, tail_rows: Any, tail_starts: Any, tail_columns: Any, tail_weights: Any, seen_starts: Any,
+    seen_columns: Any, blocked: Any, votes: Any, best: Any,
 ) -> None:  # fmt: skip
     """Find the columns with the highest sums of similarity times weight over the neighbours, none of those barred.
 
     neighbours, similarities: (last - first, k), -1 at the end where there are fewer, of the queries first up to last;
-    row_starts to row_weights: SparseRows of all that can be neighbours; seen_starts to blocked: Barred. votes: (columns,), all 0 before and after. Writes best: (last - first, limit), as
-    `nearest` does.
+    row_starts to row_weights: SparseRows of the learned users; fade to tail_weights: TailVotes; seen_starts to blocked:
+    Barred. votes: (columns,), all 0 before and after. Writes best: (last - first, limit), as `nearest` does.
     """
     found, reached = np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int32)
+    learned, late = np.empty(neighbours.shape[1], dtype=np.int64), np.empty(neighbours.shape[1], dtype=np.int64)
     for place in range(last - first):
-        room = _entries_of(neighbours[place], row_starts) + 1
+        _places_below(neighbours[place], len(row_starts) - 1, learned)
+        _places_among(neighbours[place], tail_rows, late)
+        room = _entries_of(learned, row_starts) + _entries_of(late, tail_starts) + 1
         if room > len(found):
             found, reached = np.empty(2 * room, dtype=np.uint32), np.empty(2 * room, dtype=np.int32)
-        count = _add_votes(neighbours[place], similarities[place], row_starts, row_columns, row_weights, votes, found)
+        alike, count = similarities[place], np.int64(0)
+        count = _add_votes(learned, alike, fade, row_starts, row_columns, row_weights, votes, found, count)
+        count = _add_votes(late, alike, np.float32(1), tail_starts, tail_columns, tail_weights, votes, found, count)
         seen = seen_columns[seen_starts[first + place] : seen_starts[first + place + 1]]
         _keep_wanted(seen, blocked, votes, found[:count], reached, best[place])
 

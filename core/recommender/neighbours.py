@@ -45,7 +45,7 @@ def top_neighbours(
     Each query's answer is the same to the bit whatever other queries are asked with it, and with any number of threads.
     Raises ValueError for queries of another shape.
     """
-    check_queries(queries, index, k, excluded_rows)
+    check_queries(queries, (index.row_count, index.columns), k, excluded_rows)
     width = min(k, max(1, index.row_count))
     return found_by(cosine_finder(sparse_rows(queries), index, width, excluded_rows), queries.shape[0], width, threads)
 
@@ -106,6 +106,20 @@ def cosine_finder(
     return find_cosines
 
 
+def either_finder(one: Find, other: Find, first_row: int, k: int) -> Find:
+    """The k best of what both find, ties by row. first_row: the number that the other's row 0 has among all."""
+
+    def find(first: int, last: int) -> Neighbours:
+        found, further = one(first, last), other(first, last)
+        rows = np.hstack((found.rows, np.where(further.rows >= 0, further.rows + np.int32(first_row), np.int32(-1))))
+        similarities = np.hstack((found.similarities, further.similarities))
+        # What is none has the similarity 0, and what is there a higher one.
+        best = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+        return Neighbours(np.take_along_axis(rows, best, axis=1), np.take_along_axis(similarities, best, axis=1))
+
+    return find
+
+
 def found_by(find: Find, count: int, k: int, threads: int) -> Neighbours:
     """The neighbours of `count` queries, found some at a time."""
     found = Neighbours(np.empty((count, k), dtype=np.int32), np.empty((count, k), dtype=np.float32))
@@ -130,9 +144,9 @@ def in_threads(work: Callable[[int, int], None], count: int, threads: int) -> No
             done.result()
 
 
-def check_queries(queries: csr_array, index: InvertedIndex, k: int, excluded_rows: NDArray[np.int64]) -> None:
-    """Raise ValueError for what the kernels, which check nothing, could not bear."""
-    columns = index.columns
+def check_queries(queries: csr_array, shape: tuple[int, int], k: int, excluded_rows: NDArray[np.int64]) -> None:
+    """Raise ValueError for what the kernels, which check nothing, could not bear. shape: rows and columns met."""
+    rows, columns = shape
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     if queries.shape[1] != columns:
@@ -141,8 +155,8 @@ def check_queries(queries: csr_array, index: InvertedIndex, k: int, excluded_row
         raise ValueError(f"{queries.shape[0]} queries need as many excluded rows, not {excluded_rows.shape}")
     if excluded_rows.dtype != np.int64:
         raise ValueError(f"excluded rows must be int64, not {excluded_rows.dtype}")
-    if excluded_rows.min(initial=-1) < -1 or excluded_rows.max(initial=-1) >= index.row_count:
-        raise ValueError(f"excluded rows must be below {index.row_count}, the number of rows, or -1 for none")
+    if excluded_rows.min(initial=-1) < -1 or excluded_rows.max(initial=-1) >= rows:
+        raise ValueError(f"excluded rows must be below {rows}, the number of rows, or -1 for none")
     check_layout(queries, "the queries")
     if not np.isfinite(queries.data).all() or (queries.data < 0).any():
         raise ValueError("the queries must hold finite values that are not negative")

@@ -41,6 +41,10 @@ def scaled_columns(matrix: csr_array, factors: NDArray[Any]) -> csr_array:
     return csr_array((scaled, matrix.indices, matrix.indptr), shape=matrix.shape, copy=False)
 
 
+UNPOPULAR_DAMPING = 2.2 / 1.3
+"""That of a column which no row has."""
+
+
 def popularity_damping(matrix: csr_array) -> NDArray[np.float32]:
     """(columns,): 2.2 / (1.2 · (0.25 + 0.75 · popularity / mean) + 1), below 1 where more rows than the mean have it.
 

@@ -1,6 +1,7 @@
 """User-based k nearest neighbours: what similar users liked, weighted by how similar they are."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -19,19 +20,26 @@ from core.recommender.inverted_index import (
     sparse_rows,
 )
 from core.recommender.neighbour_kernels import voted, voted_by_reached
-from core.recommender.neighbours import Budget, Find, Neighbours, check_queries, cosine_finder, found_by, top_neighbours
-from core.recommender.normalisation import popularity_damping, scaled_columns, shrunk_rows
+from core.recommender.neighbours import (
+    Budget,
+    Find,
+    Neighbours,
+    check_queries,
+    cosine_finder,
+    either_finder,
+    found_by,
+    top_neighbours,
+)
+from core.recommender.normalisation import UNPOPULAR_DAMPING, popularity_damping, scaled_columns, shrunk_rows
 from core.recommender.parameters import Choice, Parameterised, Real, Whole, check_parameters, hours
 from core.recommender.ranking import Barred, Blocked, ranked
 from core.recommender.reused_buffers import zeros_reused
+from core.recommender.tail import NO_TAIL_VOTES, HeldTail, Tail, TailVotes, newcomers, tail_votes, without_faint
 
 BOUNDED_ADDITIONS = 8_000
 """A budget with which feeds lost nothing in nDCG@10 among very many users, in small communities and in large ones."""
 
 MOST_ADDITIONS = 2**31 - 1
-
-FAINTEST_VOTE = 2.0**-40
-"""Of the strongest one: fainter ones change no list, but cost as much as others."""
 
 FAINTEST_VOTER = 2.0**-10
 """Whose strongest vote is fainter than this share of the strongest of all has nothing to say any more, and would only
@@ -58,7 +66,8 @@ class UserKNN(Parameterised):
     neighbourhood can do.
 
     Learned: `votes_`, SparseRows (users, posts); `index_`, the lists of the users' rows; `damping_`, (posts,), float32,
-    what queries are multiplied by; `thresholds_`, (users,), float32, the similarity that a reverse neighbour asks for.
+    what queries are multiplied by; `fading_`, (posts,), float32, what posts' ages leave of votes, None where nobody
+    knows; `thresholds_`, (users,), float32, the similarity that a reverse neighbour asks for.
     """
 
     k: Annotated[int, Whole(1, 1_000_000, tuned=(10, 1000))] = 200
@@ -94,17 +103,42 @@ class UserKNN(Parameterised):
         check_parameters(self)
         if self.additions and not self.can_be_bounded:
             raise ValueError("additions bound the forward neighbourhood only: set one of them back")
+        self._tail: HeldTail | None = None
         tastes = checked_matrix(matrices.under(self.similarity_half_life), "the user-item matrix")
+        self.fading_: NDArray[np.float32] | None = matrices.post_fading(self.post_half_life)
         votes = self._votes(matrices)
         if float(votes.data.max(initial=0)) * self.k > float(np.finfo(np.float32).max):
             raise ValueError(f"weights up to {votes.data.max():.3g} are too large: votes would not stay finite")
         self.damping_ = popularity_damping(tastes) if self.damping else np.ones(tastes.shape[1], dtype=np.float32)
         self.votes_ = sparse_rows(votes)
-        rows = self._similarity_rows(self._of_voters(tastes, votes))
+        rows = self._similarity_rows(self._of_voters(tastes, votes), self.damping_)
         self.index_ = inverted_index(rows)
         self._list_lengths = self.index_.list_lengths
         self.thresholds_ = self._thresholds(rows)
         return self
+
+    @property
+    def can_take_tail(self) -> bool:
+        """Not for reverse neighbours, whose thresholds are learned, nor where the fading of posts is not known."""
+        return self.neighbourhood == "forward" and self.fading_ is not None
+
+    def with_tail(self, tail: Tail) -> Self:
+        """Votes of the tail are added to those of the learned neighbours; see TakesTail, and `tail_votes`."""
+        users, posts = self.index_.row_count, len(self.damping_)
+        shape = tail.interactions.user_count, tail.interactions.post_count
+        if self.fading_ is None or not self.can_take_tail or shape[0] < users or shape[1] < posts:
+            raise ValueError(f"a tail of {shape[0]} users and {shape[1]} posts does not fit {users} and {posts}")
+        halves = {"vote_half_life_hours": self.vote_half_life, "post_half_life_hours": self.post_half_life}
+        damping = _with_later(self.damping_, shape[1], UNPOPULAR_DAMPING if self.damping else 1)
+        rows = self._similarity_rows(newcomers(tail, users, self.similarity_half_life), damping)
+        tailed = copy(self)
+        tailed._tail = HeldTail(tail_votes(tail, self.votes_, self.fading_, **halves), inverted_index(rows), damping)
+        return tailed
+
+    @property
+    def asked(self) -> NDArray[np.bool_]:
+        """Those whose votes had not faded when the index was made."""
+        return self.index_.occupied
 
     def kneighbors(self, queries: csr_array, own_rows: NDArray[np.int64], threads: int = 1) -> Neighbours:
         """The k most similar users to each query; a user's own trained row (-1 for none) is never among them."""
@@ -128,18 +162,15 @@ class UserKNN(Parameterised):
     def contributions(self, query: csr_array, own_row: int, post: int) -> Contributions:
         """The neighbours who have something to say of the post; see Algorithm."""
         rows, similarities = self._voters(query, np.array([own_row]))
-        votes = self.votes_.column(post)[rows]
+        votes = self._votes_for(post, rows)
         voting = votes > 0
         return Contributions(of_users=True, rows=rows[voting], strengths=similarities[voting], votes=votes[voting])
 
     def learned_history(self, row: int) -> csr_array:
         """The user's row of similarities taken back to what it was made of, else of votes; see KeepsHistories."""
-        columns, values = self.index_.row(row)
-        if not len(columns):
-            entries = slice(self.votes_.starts[row], self.votes_.starts[row + 1])
-            columns, values = self.votes_.columns[entries], self.votes_.values[entries]
-        weights = values / self.damping_[columns]
-        return csr_array((weights, columns, [0, len(columns)]), shape=(1, len(self.damping_)))
+        columns, values = self._learned_row(row)
+        weights = values / self._damping[columns]
+        return csr_array((weights, columns, [0, len(columns)]), shape=(1, self._shape[1]))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, as numeric arrays by name."""
@@ -149,6 +180,7 @@ class UserKNN(Parameterised):
             {**self.votes_._asdict(), **{f"index_{name}": array for name, array in index.items()}}
             | sizes
             | {"damping": self.damping_, "thresholds": self.thresholds_}
+            | ({} if self.fading_ is None else {"fading": self.fading_})
         )
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Self:
@@ -165,8 +197,12 @@ class UserKNN(Parameterised):
         # Models registered before there were these two did without.
         self.damping_ = arrays.get("damping", np.ones(posts, dtype=np.float32))
         self.thresholds_ = arrays.get("thresholds", np.empty(0, dtype=np.float32))
+        self.fading_ = arrays.get("fading") if self.post_half_life else np.ones(posts, dtype=np.float32)
+        self._tail = None
         if self.damping_.shape != (posts,) or len(self.thresholds_) not in (0, users):
             raise ValueError("its damping or thresholds do not fit together")
+        if self.fading_ is not None and (self.fading_.shape != (posts,) or self.fading_.dtype != np.float32):
+            raise ValueError("its fading does not fit together")
         return self
 
     def _voters(self, query: csr_array, own_rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -182,7 +218,35 @@ class UserKNN(Parameterised):
 
     @property
     def _neighbour_count(self) -> int:
-        return min(self.k, max(1, self.index_.row_count))
+        return min(self.k, max(1, self._shape[0]))
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        """Users and posts, those of the tail too."""
+        newcomers = self._tail.newcomers.row_count if self._tail else 0
+        return self.index_.row_count + newcomers, len(self._damping)
+
+    @property
+    def _damping(self) -> NDArray[np.float32]:
+        return self._tail.damping if self._tail else self.damping_
+
+    @property
+    def _tail_votes(self) -> TailVotes:
+        return self._tail.votes if self._tail else NO_TAIL_VOTES
+
+    def _votes_for(self, post: int, users: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,): what these users' interactions say for the post."""
+        learned = np.append(self.votes_.column(post), 0.0)[np.minimum(users, self.index_.row_count)]
+        return learned * self._tail_votes.fade + self._tail_votes.column(post, users)
+
+    def _learned_row(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        if self._tail and row >= self.index_.row_count:
+            return self._tail.newcomers.row(row - self.index_.row_count)
+        columns, values = self.index_.row(row)
+        if len(columns):
+            return columns, values
+        entries = slice(self.votes_.starts[row], self.votes_.starts[row + 1])
+        return self.votes_.columns[entries], self.votes_.values[entries]
 
     @property
     def _budget(self) -> Budget | None:
@@ -192,12 +256,7 @@ class UserKNN(Parameterised):
         votes = checked_matrix(matrices.under(self.vote_half_life), "the user-item matrix")
         if not (self.vote_half_life or self.post_half_life):
             return votes
-        if self.post_half_life:
-            votes = scaled_columns(votes, matrices.post_fading(self.post_half_life))
-        kept = votes.copy()
-        kept.data[kept.data < FAINTEST_VOTE * kept.data.max(initial=0)] = 0
-        kept.eliminate_zeros()
-        return kept
+        return without_faint(scaled_columns(votes, matrices.post_fading(self.post_half_life)))
 
     def _of_voters(self, tastes: csr_array, votes: csr_array) -> csr_array:
         """The tastes of users who have something to say, in their rows; the other rows are empty."""
@@ -210,8 +269,8 @@ class UserKNN(Parameterised):
         heard.eliminate_zeros()
         return heard
 
-    def _similarity_rows(self, matrix: csr_array) -> csr_array:
-        damped = scaled_columns(matrix, self.damping_) if self.damping else matrix
+    def _similarity_rows(self, matrix: csr_array, damping: NDArray[np.float32]) -> csr_array:
+        damped = scaled_columns(matrix, damping) if self.damping else matrix
         return shrunk_rows(damped, self.shrinkage)
 
     def _thresholds(self, rows: csr_array) -> NDArray[np.float32]:
@@ -224,18 +283,28 @@ class UserKNN(Parameterised):
         return thresholds
 
     def _asked(self, queries: csr_array, own_rows: NDArray[np.int64]) -> SparseRows:
-        rows = self._similarity_rows(checked_matrix(queries, "the queries"))
-        check_queries(rows, self.index_, self.k, own_rows)
-        return sparse_rows(rows)
+        checked = checked_matrix(queries, "the queries")
+        check_queries(checked, self._shape, self.k, own_rows)
+        return sparse_rows(self._similarity_rows(checked, self._damping))
 
     def _finder(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Find:
-        return cosine_finder(asked, self.index_, self._neighbour_count, own_rows, self._budget)
+        users, known = self.index_.row_count, asked.up_to(len(self.damping_))
+        own_learned = np.where(own_rows < users, own_rows, -1)
+        learned = cosine_finder(known, self.index_, min(self.k, max(1, users)), own_learned, self._budget)
+        if not self._tail or not self._tail.newcomers.row_count:
+            return learned
+        late = self._tail.newcomers
+        own_late = np.maximum(own_rows - users, -1)
+        found_late = cosine_finder(asked, late, min(self.k, late.row_count), own_late)
+        return either_finder(learned, found_late, users, self._neighbour_count)
 
     def _forward_vote(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Any:
-        find = self._finder(asked, own_rows)
+        find, tail = self._finder(asked, own_rows), self._tail_votes
 
         def vote(first: int, last: int, barred: Barred, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
-            voted(first, last, *find(first, last), *self.votes_, *barred, votes, best)
+            voted(
+                first, last, *find(first, last), *self.votes_, tail.fade, tail.rows, *tail.votes, *barred, votes, best
+            )
 
         return vote
 
@@ -248,3 +317,7 @@ class UserKNN(Parameterised):
                 )  # fmt: skip
 
         return vote
+
+
+def _with_later(damping: NDArray[np.float32], posts: int, of_later: float) -> NDArray[np.float32]:
+    return np.append(damping, np.full(posts - len(damping), of_later, dtype=np.float32))

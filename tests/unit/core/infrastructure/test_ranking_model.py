@@ -50,7 +50,7 @@ MODEL = fit(
 
 EARLY = {"n_neighbors": np.array([10]), "half_life_hours": np.zeros(1), "additions": np.zeros(1, dtype=np.int64)}
 """What models had in the place of a named algorithm and its parameters."""
-OPTIONAL = {"damping", "thresholds"}
+OPTIONAL = {"damping", "thresholds", "fading"}
 
 
 def test_posts_of_similar_users_come_by_weight_and_ids_come_out_whole() -> None:

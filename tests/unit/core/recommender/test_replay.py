@@ -76,8 +76,14 @@ class Counted(Scored):
     def __init__(self) -> None:
         super().__init__(slow=0, fast=0, query=0)
 
-    def recommend(
-        self, queries: csr_array, own_rows: NDArray[np.int64], seen: csr_array, limit: int, threads: int = 1
+    def recommend(  # noqa: PLR0917 - see Algorithm
+        self,
+        queries: csr_array,
+        own_rows: NDArray[np.int64],
+        seen: csr_array,
+        limit: int,
+        threads: int = 1,
+        blocked: NDArray[np.bool_] | None = None,
     ) -> RankedPosts:
         return best(np.tile(self.slow_matrix.sum(axis=0), (queries.shape[0], 1)), seen, limit)
 

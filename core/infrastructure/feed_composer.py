@@ -12,7 +12,8 @@ from core.domain.popular import PopularFeed
 from core.domain.ranking import ComposedFeed
 from core.infrastructure.array_recommendations import recommendations_of
 from core.infrastructure.history_arrays import HistoryArrays
-from core.infrastructure.ranking_model import RankingModel, rows_of_keys
+from core.infrastructure.key_rows import NO_KEYS, KeyRows
+from core.infrastructure.ranking_model import RankingModel
 from core.recommender.feed_filling import FilledFeeds, Rules, fill_feeds
 
 # Where a UUID tells its version, and which one texts are turned into: see core.domain.ids.
@@ -26,21 +27,21 @@ class FeedComposer:
     def __init__(self, model: RankingModel | None) -> None:
         """model: None where none is loaded; feeds are popular posts then."""
         self._model = model
-        self._post_keys = np.empty(0, dtype="S16") if model is None else model.post_keys
+        self._posts = KeyRows(NO_KEYS) if model is None else model.posts
 
     def compose(
         self, histories: HistoryArrays, popular: PopularFeed, composition: Composition
     ) -> tuple[Sequence[ComposedFeed], Sequence[UUID]]:
         """The feeds of those at the cold-start threshold, and the posts in them whose ids can stand for texts."""
-        rows = rows_of_keys(self._post_keys, histories.post_keys)
+        rows = self._posts.rows(histories.post_keys)
         popular_keys = np.array([post_id.bytes for post_id in popular.post_ids], dtype="S16")
-        popular_rows = rows_of_keys(self._post_keys, popular_keys)
+        popular_rows = self._posts.rows(popular_keys)
         strangers, (seen, popular_codes) = self._coded((rows, histories.post_keys), (popular_rows, popular_keys))
         filled = fill_feeds(
             (histories.starts, seen),
             self._ranked(histories, rows, composition.depth),
             (popular_codes, np.array(popular.scores, dtype=np.float64)),
-            len(self._post_keys) + len(strangers),
+            len(self._posts) + len(strangers),
             Rules(composition.depth, composition.min_score, composition.cold_start_threshold),
         )
         chosen = np.flatnonzero(filled.lengths >= 0)
@@ -71,17 +72,17 @@ class FeedComposer:
         codes = []
         for (rows, _), keys in zip(parts, unknown, strict=True):
             code = rows.astype(np.int32)
-            code[rows < 0] = len(self._post_keys) + np.searchsorted(strangers, keys)
+            code[rows < 0] = len(self._posts) + np.searchsorted(strangers, keys)
             codes.append(code)
         return strangers, codes
 
     def _keys_of(self, codes: NDArray[np.int32], strangers: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
         """(q, depth), dtype S16."""
         keys = np.zeros(codes.shape, dtype="S16")
-        is_known = codes < len(self._post_keys)
-        keys[is_known] = self._post_keys[codes[is_known]]
+        is_known = codes < len(self._posts)
+        keys[is_known] = self._posts.keys(codes[is_known])
         if len(strangers):
-            keys[~is_known] = strangers[codes[~is_known] - len(self._post_keys)]
+            keys[~is_known] = strangers[codes[~is_known] - len(self._posts)]
         return keys
 
 

@@ -1,8 +1,9 @@
 """A model at work on live histories, and the arrays it is kept in."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import numpy as np
@@ -13,6 +14,7 @@ from core.domain.errors import ArtefactRefused
 from core.domain.history import History
 from core.domain.interaction import InteractionType, InteractionWeights
 from core.infrastructure.history_arrays import HistoryArrays
+from core.infrastructure.key_rows import KeyRows
 from core.recommender.algorithm import Algorithm, InteractionMatrices, KeepsHistories, RankedPosts
 from core.recommender.interaction_matrix import decayed_weights, user_item_matrix
 from core.recommender.registry import ALGORITHMS, algorithm_named
@@ -45,9 +47,10 @@ def type_weights(weights: InteractionWeights) -> NDArray[np.float64]:
 
 
 class RankingModel:
-    """Ids on the outside, rows on the inside; users and posts are kept sorted by id.
+    """Ids on the outside, rows on the inside; learned users and posts are kept sorted by id.
 
-    user_keys, post_keys: shape (n,), dtype S16, the 16 bytes of each UUID, ascending.
+    users, posts: the rows of all, those of a tail too; blocked: (posts,), which posts are not recommended, None for
+    none.
     """
 
     def __init__(
@@ -57,11 +60,43 @@ class RankingModel:
         post_keys: NDArray[np.bytes_],
         weights: InteractionWeights,
     ) -> None:
-        """algorithm: one of the registry's, that has learned."""
+        """algorithm: one of the registry's, that has learned; user_keys, post_keys: (n,), S16, ascending."""
         self.algorithm = algorithm
-        self.user_keys = user_keys
-        self.post_keys = post_keys
+        self.users = KeyRows(user_keys)
+        self.posts = KeyRows(post_keys)
         self.weights = weights
+        self.blocked: NDArray[np.bool_] | None = None
+
+    @property
+    def user_keys(self) -> NDArray[np.bytes_]:
+        """(n,), S16, ascending: the users that were learned."""
+        return self.users.ascending
+
+    @property
+    def post_keys(self) -> NDArray[np.bytes_]:
+        """(n,), S16, ascending: the posts that were learned."""
+        return self.posts.ascending
+
+    def with_tail(self, algorithm: Algorithm, later_users: NDArray[np.bytes_], later_posts: NDArray[np.bytes_]) -> Self:
+        """The same model by an algorithm that has a tail, whose later users and posts these are, in order of rows.
+
+        Posts that were blocked have to be blocked again.
+        """
+        tailed = copy(self)
+        tailed.algorithm = algorithm
+        tailed.users, tailed.posts = KeyRows(self.user_keys, later_users), KeyRows(self.post_keys, later_posts)
+        tailed.blocked = None
+        return tailed
+
+    def without(self, blocked_keys: NDArray[np.bytes_]) -> Self:
+        """The same model that recommends none of these posts to anybody, and all others. blocked_keys: (n,), S16."""
+        rows = self.posts.rows(blocked_keys)
+        rest = copy(self)
+        rest.blocked = None
+        if (rows >= 0).any():
+            rest.blocked = np.zeros(len(self.posts), dtype=np.bool_)
+            rest.blocked[rows[rows >= 0]] = True
+        return rest
 
     def rank(self, history: History, limit: int) -> RankedIds:
         """The best posts for the live history, with raw scores; the posts of the history are not among them."""
@@ -72,20 +107,20 @@ class RankingModel:
         """The same for many histories, to the bit."""
         owners = np.repeat(np.arange(len(histories)), [len(history.interactions) for history in histories])
         acts = [interaction for history in histories for interaction in history.interactions]
-        rows = _rows_of(self.post_keys, [act.post_id for act in acts])
-        known, shape = rows >= 0, (len(histories), len(self.post_keys))
+        rows = self.posts.rows(keys_of([act.post_id for act in acts]))
+        known, shape = rows >= 0, (len(histories), len(self.posts))
         weights = self._weights_of(histories)
         queries = user_item_matrix(owners[known], rows[known], weights[known], shape)
         seen = user_item_matrix(owners[known], rows[known], np.ones(int(known.sum())), shape)
-        own_rows = _rows_of(self.user_keys, [history.user_id for history in histories])
-        ranked = self.algorithm.recommend(queries, own_rows, seen, limit, threads)
+        own_rows = self.users.rows(keys_of([history.user_id for history in histories]))
+        ranked = self.algorithm.recommend(queries, own_rows, seen, limit, threads, self.blocked)
         return [self._identified(found, scores) for found, scores in zip(*ranked, strict=True)]
 
     def rank_arrays(
         self, histories: HistoryArrays, post_rows: NDArray[np.int64], limit: int, threads: int = 1
     ) -> RankedPosts:
         """The same, to the bit, with rows on the outside too. post_rows: (m,), of the histories' posts, -1: unknown."""
-        known, shape = post_rows >= 0, (len(histories.user_keys), len(self.post_keys))
+        known, shape = post_rows >= 0, (len(histories.user_keys), len(self.posts))
         owners, rows = histories.owners[known], post_rows[known]
         hours = (histories.data_now - histories.moments[known]) / 1_000_000 / SECONDS_PER_HOUR
         by_type = type_weights(self.weights)[histories.type_codes[known]]
@@ -93,41 +128,41 @@ class RankingModel:
         queries = user_item_matrix(owners, rows, weights, shape)
         seen = user_item_matrix(owners, rows, np.ones(len(rows)), shape)
         return self.algorithm.recommend(
-            queries, rows_of_keys(self.user_keys, histories.user_keys), seen, limit, threads
+            queries, self.users.rows(histories.user_keys), seen, limit, threads, self.blocked
         )
 
     def recall(self, user_id: UUID, limit: int) -> Recalled | None:
         """The same for the user's history as it was learned; None where nothing (any more) is known of it."""
-        own_rows = _rows_of(self.user_keys, [user_id])
+        own_rows = self.users.rows(keys_of([user_id]))
         if own_rows[0] < 0 or not isinstance(self.algorithm, KeepsHistories):
             return None
         learned = self.algorithm.learned_history(int(own_rows[0]))
         if not learned.nnz:
             return None
-        ranked = self.algorithm.recommend(learned, own_rows, learned, limit)
+        ranked = self.algorithm.recommend(learned, own_rows, learned, limit, blocked=self.blocked)
         (found,) = (self._identified(rows, scores) for rows, scores in zip(*ranked, strict=True))
         return Recalled(found, frozenset(self.post_ids(learned.indices)))
 
     def query_of(self, history: History) -> Query:
         """The history as the algorithm is asked with it."""
-        rows = _rows_of(self.post_keys, [act.post_id for act in history.interactions])
+        rows = self.posts.rows(keys_of([act.post_id for act in history.interactions]))
         known = rows >= 0
         weights = self._weights_of([history])[known]
         row_of_each = np.zeros(int(known.sum()), dtype=np.int64)
-        matrix = user_item_matrix(row_of_each, rows[known], weights, (1, len(self.post_keys)))
-        return Query(matrix, int(_rows_of(self.user_keys, [history.user_id])[0]))
+        matrix = user_item_matrix(row_of_each, rows[known], weights, (1, len(self.posts)))
+        return Query(matrix, int(self.users.rows(keys_of([history.user_id]))[0]))
 
     def post_row(self, post_id: UUID) -> int:
         """The post's column, -1 for one that the model has never met."""
-        return int(_rows_of(self.post_keys, [post_id])[0])
+        return int(self.posts.rows(keys_of([post_id]))[0])
 
     def user_ids(self, rows: NDArray[np.integer[Any]]) -> list[UUID]:
         """Of these rows."""
-        return _ids(self.user_keys, rows)
+        return _ids(self.users.keys(rows))
 
     def post_ids(self, rows: NDArray[np.integer[Any]]) -> list[UUID]:
         """Of these columns."""
-        return _ids(self.post_keys, rows)
+        return _ids(self.posts.keys(rows))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything the model is, as numeric arrays by name."""
@@ -165,8 +200,8 @@ class RankingModel:
         return tuple(zip(self.post_ids(found), scores[: len(found)].tolist(), strict=True))
 
 
-def _ids(keys: NDArray[np.bytes_], rows: NDArray[np.integer[Any]]) -> list[UUID]:
-    return [UUID(bytes=bytes(key)) for key in _raw(keys[rows])]
+def _ids(keys: NDArray[np.bytes_]) -> list[UUID]:
+    return [UUID(bytes=bytes(key)) for key in _raw(keys)]
 
 
 def _algorithm(arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Algorithm:
@@ -215,14 +250,6 @@ def _raw(keys: NDArray[np.bytes_]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(keys).view(np.uint8).reshape(-1, 16)
 
 
-def _rows_of(keys: NDArray[np.bytes_], ids: Sequence[UUID]) -> NDArray[np.int64]:
-    """The place of each id among the sorted keys, -1 for those that are not there."""
-    return rows_of_keys(keys, np.array([one.bytes for one in ids], dtype="S16"))
-
-
-def rows_of_keys(keys: NDArray[np.bytes_], wanted: NDArray[np.bytes_]) -> NDArray[np.int64]:
-    """(n,): the place of each wanted key among the ascending keys, -1 for those that are not there."""
-    if not len(keys):
-        return np.full(len(wanted), -1, dtype=np.int64)
-    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[places] == wanted, places, -1).astype(np.int64)
+def keys_of(ids: Collection[UUID]) -> NDArray[np.bytes_]:
+    """(n,), S16: the bytes of each id."""
+    return np.array([one.bytes for one in ids], dtype="S16")

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.infrastructure.adbc_timed_interactions import IdentifiedInteractions
-from core.infrastructure.ranking_model import RankingModel, rows_of_keys
+from core.infrastructure.key_rows import rows_of_keys
+from core.infrastructure.ranking_model import RankingModel
 from core.recommender.interaction_matrix import decayed_weights, user_item_matrix
 
 

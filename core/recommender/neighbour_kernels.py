@@ -29,13 +29,13 @@ SPARSE_SHARE = 8
 """Sums are visited along the lists instead of one by one where fewer than one in so many was added to."""
 
 
-def unpacked(best: NDArray[np.uint64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Rows and values of keys (q, k), each query's from the highest to the lowest, -1 and 0 where there is no key.
+def unpacked(best: NDArray[np.uint64], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Rows and values of the k highest keys of each query, from the highest to the lowest, -1 and 0 for no key.
 
     Sorts the keys in place.
     """
     best.sort(axis=1)
-    ordered = best[:, ::-1]
+    ordered = best[:, ::-1][:, :k]
     rows = (LAST_ROW - (ordered & LAST_ROW)).astype(np.int64).astype(np.int32)
     return np.where(ordered > 0, rows, np.int32(-1)), (ordered >> HALF).astype(np.uint32).view(np.float32)
 

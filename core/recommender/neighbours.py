@@ -73,12 +73,16 @@ class Budget(NamedTuple):
     list_lengths: NDArray[np.int64]
 
 
-def finder(
+FindKeys = Callable[[int, int], NDArray[np.uint64]]
+"""find(first, last): (last - first, k), keys as kernels write them, of the rows for the queries first up to last."""
+
+
+def key_finder(
     queries: SparseRows, index: InvertedIndex, k: int, excluded_rows: NDArray[np.int64], budget: Budget | None = None
-) -> Find:
+) -> FindKeys:
     """A function that finds the k rows with the highest products with the queries first up to last."""
 
-    def find(first: int, last: int) -> Neighbours:
+    def find(first: int, last: int) -> NDArray[np.uint64]:
         best = np.zeros((last - first, k), dtype=np.uint64)
         if budget is None:
             with zeros_reused("block sums", index.block_rows) as sums:
@@ -88,36 +92,46 @@ def finder(
                 nearest_within(
                     first, last, *queries, excluded_rows, *index, budget.list_lengths, budget.additions, sums, best
                 )
-        return Neighbours(*unpacked(best))
+        return best
 
     return find
+
+
+def either_finder(one: FindKeys, other: FindKeys, first_row: int) -> FindKeys:
+    """What both find. first_row: the number that the other's row 0 has among all."""
+
+    def find(first: int, last: int) -> NDArray[np.uint64]:
+        further = other(first, last)
+        # A key holds the complement of its row.
+        further[further > 0] -= np.uint64(first_row)
+        return np.hstack((one(first, last), further))
+
+    return find
+
+
+def finder(
+    queries: SparseRows, index: InvertedIndex, k: int, excluded_rows: NDArray[np.int64], budget: Budget | None = None
+) -> Find:
+    """A function that finds the k rows with the highest products with the queries first up to last, and these."""
+    find = key_finder(queries, index, k, excluded_rows, budget)
+    return lambda first, last: Neighbours(*unpacked(find(first, last), k))
+
+
+def cosines_found(find: FindKeys, k: int) -> Find:
+    """The k best that were found, of rows of length 1 at the most: rounding does not lift a cosine above 1."""
+
+    def find_cosines(first: int, last: int) -> Neighbours:
+        rows, products = unpacked(find(first, last), k)
+        return Neighbours(rows, np.minimum(products, np.float32(1)))
+
+    return find_cosines
 
 
 def cosine_finder(
     queries: SparseRows, index: InvertedIndex, k: int, excluded_rows: NDArray[np.int64], budget: Budget | None = None
 ) -> Find:
-    """The same for rows of length 1 at the most: rounding does not lift a cosine above 1."""
-    find = finder(queries, index, k, excluded_rows, budget)
-
-    def find_cosines(first: int, last: int) -> Neighbours:
-        found = find(first, last)
-        return Neighbours(found.rows, np.minimum(found.similarities, np.float32(1)))
-
-    return find_cosines
-
-
-def either_finder(one: Find, other: Find, first_row: int, k: int) -> Find:
-    """The k best of what both find, ties by row. first_row: the number that the other's row 0 has among all."""
-
-    def find(first: int, last: int) -> Neighbours:
-        found, further = one(first, last), other(first, last)
-        rows = np.hstack((found.rows, np.where(further.rows >= 0, further.rows + np.int32(first_row), np.int32(-1))))
-        similarities = np.hstack((found.similarities, further.similarities))
-        # What is none has the similarity 0, and what is there a higher one.
-        best = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
-        return Neighbours(np.take_along_axis(rows, best, axis=1), np.take_along_axis(similarities, best, axis=1))
-
-    return find
+    """The same as `finder` for rows of length 1 at the most."""
+    return cosines_found(key_finder(queries, index, k, excluded_rows, budget), k)
 
 
 def found_by(find: Find, count: int, k: int, threads: int) -> Neighbours:

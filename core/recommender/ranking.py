@@ -45,7 +45,7 @@ def ranked(  # noqa: PLR0917 - what `recommend` is given, and the kernel
         best = np.zeros((last - first, width), dtype=np.uint64)
         with zeros_reused("votes", shape[1]) as votes:
             vote(first, last, barred, votes, best)
-        rows[first:last], scores[first:last] = unpacked(best)
+        rows[first:last], scores[first:last] = unpacked(best, width)
 
     in_threads(rank_some, count, threads)
     return RankedPosts(rows, scores)

@@ -26,8 +26,10 @@ from core.recommender.neighbours import (
     Neighbours,
     check_queries,
     cosine_finder,
+    cosines_found,
     either_finder,
     found_by,
+    key_finder,
     top_neighbours,
 )
 from core.recommender.normalisation import UNPOPULAR_DAMPING, popularity_damping, scaled_columns, shrunk_rows
@@ -290,13 +292,11 @@ class UserKNN(Parameterised):
     def _finder(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Find:
         users, known = self.index_.row_count, asked.up_to(len(self.damping_))
         own_learned = np.where(own_rows < users, own_rows, -1)
-        learned = cosine_finder(known, self.index_, min(self.k, max(1, users)), own_learned, self._budget)
-        if not self._tail or not self._tail.newcomers.row_count:
-            return learned
-        late = self._tail.newcomers
-        own_late = np.maximum(own_rows - users, -1)
-        found_late = cosine_finder(asked, late, min(self.k, late.row_count), own_late)
-        return either_finder(learned, found_late, users, self._neighbour_count)
+        find = key_finder(known, self.index_, min(self.k, max(1, users)), own_learned, self._budget)
+        if self._tail and self._tail.newcomers.row_count:
+            late, own_late = self._tail.newcomers, np.maximum(own_rows - users, -1)
+            find = either_finder(find, key_finder(asked, late, min(self.k, late.row_count), own_late), users)
+        return cosines_found(find, self._neighbour_count)
 
     def _forward_vote(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Any:
         find, tail = self._finder(asked, own_rows), self._tail_votes

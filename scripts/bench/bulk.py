@@ -23,12 +23,13 @@ from core.infrastructure.artefact_stores import artefact_store
 from core.infrastructure.data_directory import DataDirectory, RunningServers
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
+from core.infrastructure.key_rows import rows_of_keys
 from core.infrastructure.numba_machine_code import warm_kernels
 from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
-from core.infrastructure.ranking_model import RankingModel, rows_of_keys
+from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import feed_key
 from core.settings import Settings

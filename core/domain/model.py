@@ -41,7 +41,9 @@ class ModelRecord:
     """One row of the registry; the artefact's bytes are stored under `sha256`, until `pruned_at` if it has one.
 
     data_digest: the same for the same interactions; code_revision: of the program that trained it; both and what
-    follows are None in models of before these were kept. withdrawn_at: when a rollback took it back.
+    follows are None in models of before these were kept. withdrawn_at: when a rollback took it back. data_snapshot: the
+    transactions whose interactions it learned, as Postgres tells it; data_open_since: what others have added to these
+    since happened no earlier, as a rule.
     """
 
     number: int
@@ -67,6 +69,8 @@ class ModelRecord:
     withdrawn_at: datetime | None = None
     withdrawn_by: str | None = None
     pruned_at: datetime | None = None
+    data_snapshot: str | None = None
+    data_open_since: datetime | None = None
 
     @property
     def version(self) -> str:

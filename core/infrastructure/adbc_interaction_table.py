@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.domain.errors import ArchiveUnavailable
 from core.domain.interaction import InteractionType
+from core.infrastructure.postgres_interaction_tail import OPEN_SINCE
 from core.infrastructure.postgres_pool import to_asyncpg_dsn
 
 UNDEFINED_TABLE = "42P01"
@@ -28,6 +29,8 @@ _SNAPSHOT = "set transaction isolation level repeatable read, read only"
 # The index would be followed from row to row all over the table: sorting is five times as fast.
 _SORT = "set local enable_indexscan = off"
 _NOW = "select extract(epoch from now())::float8"
+_NAME = "select pg_current_snapshot()::text"
+_OPEN_SINCE = f"select extract(epoch from {OPEN_SINCE})::float8"  # noqa: S608 - made of constants
 _COUNT = f"select count(*) {_WHOLE_ROWS}"
 # Moments that Python cannot say, infinity too, are none. The newest is the first that the index on the column names.
 _FIRST_DAY, _LAST_DAY = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -60,7 +63,11 @@ class InteractionColumns(NamedTuple):
 
 
 class InteractionSnapshot:
-    """The table as it was at one moment, however often and slowly it is read."""
+    """The table as it was at one moment, however often and slowly it is read.
+
+    now: Unix seconds by the server's clock; name: which transactions it sees, as Postgres tells it; open_since: Unix
+    seconds from which the others may date what they add.
+    """
 
     def __init__(self, cursor: Any, reading_ahead: Executor) -> None:
         """reading_ahead: has one thread, and ends before the cursor is closed."""
@@ -68,6 +75,8 @@ class InteractionSnapshot:
         self._reading_ahead = reading_ahead
         cursor.execute(_SNAPSHOT)
         self.now = float(self._first(_NOW))
+        self.name = str(self._first(_NAME))
+        self.open_since = float(self._first(_OPEN_SINCE))
 
     def count(self) -> int:
         """Interactions that `batches` gives at the most, at the price of a look at every row."""

@@ -72,12 +72,17 @@ class AdbcModelTraining:
     def _train(self) -> TrainedModel:
         started = time.monotonic()
         algorithm = self._algorithm_asked_for()
-        gathered = self._read(tuple(sorted(algorithm.half_lives_hours)))
+        gathered, read = self._read(tuple(sorted(algorithm.half_lives_hours)))
         TrainingMemory(self._memory_limit_mb).check_learning(algorithm.learning_bytes(len(gathered.posts)))
         trained = self._learned(algorithm, gathered)
         RankingModel.from_arrays(read_model(trained.path, trained.path.stem))
         self._on_phase("verify")
-        return replace(trained, seconds=time.monotonic() - started)
+        return replace(
+            trained,
+            seconds=time.monotonic() - started,
+            data_snapshot=read.name,
+            data_open_since=datetime.fromtimestamp(read.open_since, UTC),
+        )
 
     def _algorithm_asked_for(self) -> Algorithm:
         try:
@@ -85,7 +90,7 @@ class AdbcModelTraining:
         except ValueError as error:
             raise ConfigurationError(f"ALGORITHM or ALGORITHM_PARAMETERS is wrong: {error}") from error
 
-    def _read(self, half_lives_hours: tuple[float, ...]) -> GatheredInteractions:
+    def _read(self, half_lives_hours: tuple[float, ...]) -> tuple[GatheredInteractions, InteractionSnapshot]:
         weighing = Weighing(type_weights(self._weights), half_lives_hours)
         memory = TrainingMemory(self._memory_limit_mb, len(half_lives_hours))
         with interaction_snapshot(self._database_url) as snapshot:
@@ -98,7 +103,7 @@ class AdbcModelTraining:
                 f"{gathered.count} interactions of {users} users with {posts} posts are too little to learn from: "
                 "at least two users and two posts are needed"
             )
-        return gathered
+        return gathered, snapshot
 
     def _learned(self, algorithm: Algorithm, gathered: GatheredInteractions) -> TrainedModel:
         identified = gathered.matrices()

@@ -17,9 +17,9 @@ _SERVING = "select epoch, model.* from serving left join model on number = coale
 _REGISTER = """
     insert into model (number, algorithm, parameters, metrics, sha256, size_bytes, status, interaction_count,
         user_count, post_count, data_from, data_up_to, trained_at, training_seconds, data_digest, code_revision,
-        trial, verdict)
+        trial, verdict, data_snapshot, data_open_since)
     select greatest(coalesce(max(number) + 1, $1), $1), $2, $3, $4, $5, $6, 'candidate', $7, $8, $9, $10, $11, now(),
-        $12, $13, $14, $15, $16
+        $12, $13, $14, $15, $16, $17, $18
     from model returning *
 """
 _RETIRE = "update model set status = 'retired' where status = 'champion'"
@@ -79,6 +79,8 @@ class PostgresModelRegistry:
                 trained.code_revision,
                 msgspec.to_builtins(trial),
                 msgspec.to_builtins(verdict),
+                trained.data_snapshot,
+                trained.data_open_since,
             )
         return _record_of(row)
 

@@ -56,6 +56,8 @@ class FakeModelRegistry:
             code_revision=trained.code_revision,
             trial=trial,
             verdict=verdict,
+            data_snapshot=trained.data_snapshot,
+            data_open_since=trained.data_open_since,
         )
         self.models[record.number] = record
         return record

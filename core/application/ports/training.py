@@ -12,7 +12,8 @@ class TrainedModel:
     """A model just written to a local file, and what it was learned from.
 
     data_digest: the same for the same interactions, in whatever order; code_revision: of the program; seconds: how long
-    it took.
+    it took; data_snapshot: the transactions whose interactions were read, as Postgres tells it; data_open_since: what
+    others add happened no earlier, as a rule.
     """
 
     path: Path
@@ -27,6 +28,8 @@ class TrainedModel:
     data_digest: str
     code_revision: str
     seconds: float
+    data_snapshot: str | None = None
+    data_open_since: datetime | None = None
 
 
 class ModelTraining(Protocol):

@@ -1,0 +1,140 @@
+"""The interactions that came into Postgres since a snapshot, each exactly once and late ones too."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.domain.model import ModelRecord
+from core.infrastructure.interaction_arrays import COLUMNS, WHOLE, InteractionArrays, copied_interactions
+from core.infrastructure.postgres_pool import Connection, Pool, borrowed
+
+TIMEOUT_SECONDS = 30.0
+OVERLAP_SECONDS = 60.0
+"""An interaction may say that it happened so long before its transaction began."""
+OPEN_AT_MOST_SECONDS = 600.0
+"""For transactions open longer than this nobody looks back: a forgotten one would have everything read every time."""
+HISTORY_AT_MOST = 100
+"""Of users who are read whole, the newest so many interactions."""
+SHARE_FOR_HISTORIES = 0.5
+
+# Where transactions that are open now may date what they add. What others do is not told to everybody: null then.
+OPEN_SINCE = f"""
+    greatest(now() - interval '{OPEN_AT_MOST_SECONDS} seconds', least(now(), (
+        select min(xact_start) from pg_stat_activity where datname = current_database()
+    )))
+"""  # noqa: S608 - made of constants
+_SEEN = f"""
+    select pg_current_snapshot()::text as snapshot, now() as now, {OPEN_SINCE} as open_since,
+        pg_snapshot_xmax(pg_current_snapshot())::text::int8 as next_transaction
+"""
+# A row names its transaction by 32 bits; the others are those of now, or one less for what has a higher number.
+TRANSACTION = """
+    (case when xmin::text::int8 <= {next}::int8 & 4294967295 then {next}::int8 >> 32
+        else ({next}::int8 >> 32) - 1 end << 32
+        | xmin::text::int8)::text::xid8
+"""
+_UNSEEN = f"and not pg_visible_in_snapshot({TRANSACTION}, '{{snapshot}}'::pg_snapshot)"
+_SINCE = f"""
+    select {COLUMNS} from user_interaction
+    where {WHOLE} and created_at {{comparison}} '{{since}}'::timestamptz {{unseen}}
+    order by created_at desc limit {{at_most}}
+"""  # noqa: S608 - values of this code and of Postgres
+_HISTORIES = f"""
+    select {COLUMNS} from unnest('{{{{{{ids}}}}}}'::uuid[]) as asked(id) cross join lateral (
+        select * from user_interaction where user_id = asked.id and {WHOLE}
+        order by created_at desc limit {HISTORY_AT_MOST}
+    ) as newest
+"""  # noqa: S608 - made of constants and of ids
+
+
+class TailPosition(NamedTuple):
+    """Up to where interactions are known.
+
+    snapshot: what is visible in it is known, None where all up to the moment are; since: none that is not known
+    happened before.
+    """
+
+    snapshot: str | None
+    since: datetime
+
+
+class TailRead(NamedTuple):
+    """acts: not known before, the newest where there are more than were asked for; histories: of the unheard among
+    their users, these acts included; position: from where to read on; now: by the server's clock.
+    """
+
+    acts: InteractionArrays
+    histories: InteractionArrays
+    position: TailPosition
+    now: datetime
+
+
+Unheard = Callable[[NDArray[np.bytes_]], NDArray[np.bytes_]]
+"""Of the users of some interactions, (n,), S16, those whose histories are wanted."""
+
+
+def end_of_data(record: ModelRecord) -> TailPosition:
+    """What the model was trained on: the snapshot that was read, or before these were kept all up to the newest."""
+    if record.data_snapshot is None or record.data_open_since is None:
+        return TailPosition(None, record.data_up_to)
+    return TailPosition(record.data_snapshot, _overlapped(record.data_open_since))
+
+
+class PostgresInteractionTail:
+    """Each reading is one snapshot; nothing is remembered but how far it went."""
+
+    def __init__(self, pool: Pool, at_most: int) -> None:
+        """at_most: interactions that one reading gives."""
+        self._pool = pool
+        self._at_most = at_most
+
+    async def read(self, position: TailPosition, fallback: datetime, unheard: Unheard) -> TailRead:
+        """What is not known at this position. Raises ArchiveUnavailable.
+
+        fallback: up to where all is known if the position's snapshot is of another server than this.
+        """
+        async with (
+            borrowed(self._pool) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            seen = await connection.fetchrow(_SEEN)
+            acts = await _copied(connection, self._since(position, fallback, seen["next_transaction"]))
+            histories = await _copied(connection, self._histories(unheard(acts.user_keys)))
+        following = TailPosition(seen["snapshot"], _overlapped(seen["open_since"]))
+        return TailRead(acts, histories, following, seen["now"])
+
+    def _since(self, position: TailPosition, fallback: datetime, next_transaction: int) -> str:
+        is_ours = position.snapshot is not None and _end_of(position.snapshot) <= next_transaction
+        if position.snapshot is None or not is_ours:
+            since = position.since if position.snapshot is None else fallback
+            return _SINCE.format(comparison=">", since=since.isoformat(), unseen="", at_most=self._at_most)
+        unseen = _UNSEEN.format(next=next_transaction, snapshot=position.snapshot)
+        return _SINCE.format(comparison=">=", since=position.since.isoformat(), unseen=unseen, at_most=self._at_most)
+
+    def _histories(self, user_keys: NDArray[np.bytes_]) -> str:
+        """Of no more users than leave room for what others do."""
+        most = int(self._at_most * SHARE_FOR_HISTORIES) // HISTORY_AT_MOST
+        raw = np.ascontiguousarray(user_keys[:most]).tobytes()
+        return _HISTORIES.format(ids=",".join(raw[start : start + 16].hex() for start in range(0, len(raw), 16)))
+
+
+async def _copied(connection: Connection, query: str) -> InteractionArrays:
+    parts: list[bytes] = []
+
+    async def keep(part: bytes) -> None:
+        parts.append(part)
+
+    await connection.copy_from_query(query, output=keep, format="binary", timeout=TIMEOUT_SECONDS)
+    return copied_interactions(b"".join(parts))
+
+
+def _overlapped(moment: datetime) -> datetime:
+    return moment - timedelta(seconds=OVERLAP_SECONDS)
+
+
+def _end_of(snapshot: str) -> int:
+    """The first transaction that had not begun: the second part of `xmin:xmax:others`."""
+    return int(snapshot.split(":")[1])

@@ -61,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     model_version: Annotated[str, Meta(pattern=r"^v[1-9][0-9]{0,8}$")] = "v1"
     model_pin: Annotated[str, Meta(pattern=r"^((collaborative_filtering_)?v[1-9][0-9]{0,8})?$")] = ""
     model_poll_seconds: Positive = 2.0
+    tail_at_most: Annotated[int, Meta(ge=0, le=100_000_000)] = 500_000
 
     recommendation_batch_size: Annotated[int, Meta(ge=1, le=100)] = 50
     recommendation_min_score: Share = 0.1

@@ -12,6 +12,7 @@ from dramatiq.asyncio import get_event_loop_thread
 
 from core.domain.errors import ConfigurationError, ThreadsMlError
 from core.domain.job import Queue
+from core.infrastructure.live_tail import TellLevels, tell_nobody
 from core.settings import Settings
 from worker.wiring import WorkerParts, open_worker, present
 
@@ -21,7 +22,9 @@ Result = TypeVar("Result")
 class Lifespan(Middleware):
     """Stands behind AsyncIO in the middleware: what it opens lives on that event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue) -> None:
+    def __init__(self, settings: Settings, queue: Queue, tell_tail: TellLevels = tell_nobody) -> None:
+        """tell_tail: told what is held beside the model, after every reading."""
+        self._tell_tail = tell_tail
         self._settings = settings
         self._queue = queue
         self._resources = AsyncExitStack()
@@ -51,7 +54,7 @@ class Lifespan(Middleware):
     def before_worker_boot(self, _: Broker, __: Worker) -> None:
         """Open everything, or leave: Dramatiq would swallow the error and go on without."""
         try:
-            self._parts = run_on_loop(self._resources.enter_async_context(open_worker(self._settings)))
+            self._parts = run_on_loop(self._resources.enter_async_context(open_worker(self._settings, self._tell_tail)))
         except ThreadsMlError as error:
             structlog.get_logger().error("worker_not_started", reason=str(error))
             _leave(ConfigurationError.EXIT_CODE if isinstance(error, ConfigurationError) else 1)

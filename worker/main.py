@@ -18,6 +18,7 @@ from worker.final_failure import FinalFailure
 from worker.job_metrics import JobMetrics, MeteredJobs, open_registry
 from worker.lifespan import Lifespan
 from worker.repeated_words import leave_out_repeated_words
+from worker.tail_metrics import TailMetrics
 
 
 def feeds() -> None:
@@ -45,9 +46,10 @@ def _set_up(queue: Queue) -> None:
 
 def _declare(settings: Settings, queue: Queue) -> None:
     """The order matters: `before` hooks run from left to right, `after` hooks from right to left."""
-    lifespan = Lifespan(settings, queue)
+    registry = open_registry(os.environ)
+    lifespan = Lifespan(settings, queue, TailMetrics(registry).told)
     final_failure = FinalFailure(lifespan)
-    metered = MeteredJobs(JobMetrics(open_registry(os.environ)))
+    metered = MeteredJobs(JobMetrics(registry))
     middleware = [AgeLimit(), metered, final_failure, TimeLimit(), CarefulRetries(), NotedStarts(), AsyncIO(), lifespan]
     broker = build_broker(settings, middleware, final_failure.on_quarantine)
     dramatiq.set_broker(broker)

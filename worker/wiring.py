@@ -29,12 +29,14 @@ from core.infrastructure.circuit_breaker import CircuitBreaker
 from core.infrastructure.guarded_pool import GuardedPool
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
+from core.infrastructure.live_tail import Tails, TellLevels, tell_nobody
 from core.infrastructure.numba_machine_code import warm_kernels
 from core.infrastructure.postgres_active_users import PostgresActiveUsers
 from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
+from core.infrastructure.postgres_interaction_tail import PostgresInteractionTail
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
@@ -68,7 +70,7 @@ class WorkerParts:
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
+async def open_worker(settings: Settings, tell_tail: TellLevels = tell_nobody) -> AsyncIterator[WorkerParts]:
     """Raises ArchiveUnavailable or QueueUnavailable when a server cannot be reached: such a worker is of no use."""
     async with (
         open_pool(settings.database_url, settings.database_pool_size) as pool,
@@ -82,7 +84,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[WorkerParts]:
         structlog.get_logger().info("kernels_ready", seconds=round(seconds, 2))
         popular = _popular_posts(pool, settings)
         async with (
-            _recommender(pool, settings) as recommender,
+            _recommender(pool, settings, tell_tail) as recommender,
             HeldPopular(popular) as held_popular,
             _counted_once(popular, held_popular, settings),
             _repeated(LOOK_AT_POPULAR_SECONDS, lambda: _refresh(popular, held_popular, settings)),
@@ -160,10 +162,15 @@ def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
     )
 
 
-def _recommender(pool: Pool, settings: Settings) -> InMemoryRecommender:
+def _recommender(pool: Pool, settings: Settings, tell_tail: TellLevels) -> InMemoryRecommender:
     registry = PostgresModelRegistry(pool, settings.first_model_number, settings.pinned_model_number)
     artefacts = artefact_store(pool, settings.artefact_url, settings.model_path)
-    return InMemoryRecommender(registry, artefacts, settings.model_poll_seconds)
+    return InMemoryRecommender(registry, artefacts, settings.model_poll_seconds, _tails(pool, settings, tell_tail))
+
+
+def _tails(pool: Pool, settings: Settings, tell_tail: TellLevels) -> Tails | None:
+    at_most = settings.tail_at_most
+    return Tails(PostgresInteractionTail(pool, at_most), at_most, tell_tail) if at_most else None
 
 
 def _process_name() -> str:

@@ -1,11 +1,14 @@
-"""The champion, loaded into this process and exchanged for the next one while jobs go on."""
+"""The champion, loaded into this process with what has happened since, and exchanged while jobs go on."""
 
 import asyncio
+from collections.abc import Collection
 from types import TracebackType
 from typing import NamedTuple, Self, cast
 from uuid import UUID
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from core.application.ports.artefact_store import ArtefactStore
 from core.application.ports.model_registry import ModelRegistry
@@ -18,27 +21,48 @@ from core.domain.ranking import ComposedFeeds, Ranking, Recollection
 from core.infrastructure.feed_composer import FeedComposer
 from core.infrastructure.history_arrays import HistoryArrays
 from core.infrastructure.joblib_model_file import read_model
-from core.infrastructure.ranking_model import RankingModel
+from core.infrastructure.key_rows import NO_KEYS
+from core.infrastructure.live_tail import LiveTail, Tails
+from core.infrastructure.ranking_model import RankingModel, keys_of
 from core.infrastructure.task_ending import end_task
 
 # Long enough to load what lies on the local disk; a job that waited for a download would outlast its caller.
 CATCH_UP_SECONDS = 0.5
 TRY_REFUSED_AGAIN_SECONDS = 30.0
+READ_TAIL_SECONDS = 1.0
+PAUSE_FOR_WORK = 9
+"""Taking in what has come and making the votes anew is a tenth of one core's time at the most."""
 
 
 class _Loaded(NamedTuple):
-    """One model with its name and epoch: exchanged as a whole, so that no job sees half of each."""
+    """One model with its name and epoch: exchanged as a whole, so that no job sees half of each.
+
+    model: with the votes of the tail and without what is blocked; unblocked: with what is blocked.
+    """
 
     model: RankingModel | None
     composer: FeedComposer
     version: str | None
     epoch: int
+    tail: LiveTail | None = None
+    unblocked: RankingModel | None = None
+
+    def showing(self, model: RankingModel | None, blocked_keys: NDArray[np.bytes_]) -> "_Loaded":
+        """The same by this model, but for what is blocked."""
+        shown = None if model is None else model.without(blocked_keys)
+        return self._replace(model=shown, composer=FeedComposer(shown), unblocked=model)
 
 
 class InMemoryRecommender:
     """Looks at the registry every few seconds; a model that is refused leaves the old one in place."""
 
-    def __init__(self, registry: ModelRegistry, artefacts: ArtefactStore, poll_seconds: float) -> None:
+    def __init__(
+        self, registry: ModelRegistry, artefacts: ArtefactStore, poll_seconds: float, tails: Tails | None = None
+    ) -> None:
+        """tails: None for models that know nothing but what they were trained on."""
+        self._tails = tails
+        self._blocked_keys = NO_KEYS
+        self._reading_on: asyncio.Task[None] | None = None
         self._registry = registry
         self._artefacts = artefacts
         self._poll_seconds = poll_seconds
@@ -52,12 +76,14 @@ class InMemoryRecommender:
     async def __aenter__(self) -> Self:
         await self.follow_registry()
         self._polling = asyncio.create_task(self._poll())
+        if self._tails is not None:
+            self._reading_on = asyncio.create_task(self._read_on_for_ever())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in (self._polling, self._catching_up):
+        for task in (self._polling, self._catching_up, self._reading_on):
             if task is not None:
                 await end_task(task)
 
@@ -104,6 +130,21 @@ class InMemoryRecommender:
         )
         return ComposedFeeds(feeds, may_have_texts, loaded.version, loaded.epoch)
 
+    def block(self, post_ids: Collection[UUID]) -> None:
+        """From now on recommend none of these posts, and all that were blocked before and are not among them."""
+        self._blocked_keys = keys_of(post_ids)
+        self._loaded = self._loaded.showing(self._loaded.unblocked, self._blocked_keys)
+
+    async def read_on(self) -> None:
+        """Take in what has happened since the last time."""
+        tail = self._loaded.tail
+        if tail is None:
+            return
+        model = await tail.read_on()
+        # Another model may have been loaded meanwhile.
+        if model is not None and self._loaded.tail is tail:
+            self._loaded = self._loaded.showing(model, self._blocked_keys)
+
     async def follow_registry(self) -> None:
         """Load what the registry says should serve, unless it does already. Raises ArchiveUnavailable."""
         async with self._following:
@@ -144,7 +185,10 @@ class InMemoryRecommender:
         path = await self._artefacts.fetch(record.sha256)
         arrays = await asyncio.to_thread(read_model, path, record.sha256)
         model = RankingModel.from_arrays(arrays)
-        return _Loaded(model, FeedComposer(model), record.version, serving.epoch)
+        tail = self._tails.of(model, record) if self._tails is not None else None
+        tailed = await tail.read_on() if tail is not None else None
+        loaded = _Loaded(None, FeedComposer(None), record.version, serving.epoch, tail)
+        return loaded.showing(tailed or model, self._blocked_keys)
 
     def _was_just_refused(self, record: ModelRecord) -> bool:
         """Its bytes need not be fetched again and again; somebody may mend them, though, or make room."""
@@ -160,6 +204,19 @@ class InMemoryRecommender:
         while True:
             await asyncio.sleep(self._poll_seconds)
             await self._followed()
+
+    async def _read_on_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        spent_seconds = 0.0
+        while True:
+            await asyncio.sleep(max(READ_TAIL_SECONDS, PAUSE_FOR_WORK * spent_seconds))
+            began = loop.time()
+            try:
+                await self.read_on()
+            except Exception:
+                # A mistake of ours: it is logged each time, and must not make this reading the last.
+                structlog.get_logger().exception("tail_not_read")
+            spent_seconds = loop.time() - began
 
     async def _followed(self) -> None:
         """Whatever goes wrong, the next champion must not be missed."""

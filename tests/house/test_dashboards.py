@@ -12,9 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
 from core.domain.job import Queue
+from core.infrastructure.live_tail import TailLevels
 from core.infrastructure.process_supervisor import ProcessSupervisor
 from core.settings import Settings
-from tests.builders import Stage, free_port, model_record_of, stale_feed_of
+from tests.builders import NOON, Stage, free_port, model_record_of, stale_feed_of
 from tests.house.test_house_rules import headings
 from tests.house.tree import ROOT
 from tests.integration.web.serving import use_cases_of
@@ -23,6 +24,7 @@ from tests.unit.web.test_metrics import SomeBreaker
 from web.metrics import WebMetrics, open_metrics
 from worker.job_metrics import JobMetrics
 from worker.process_metrics import process_metrics
+from worker.tail_metrics import TailMetrics
 
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "docs" / "grafana" / "threads-ml.json").read_text())
 RULES: list[dict[str, Any]] = YAML(typ="safe").load((ROOT / "docs" / "prometheus" / "alerts.yml").read_text())[
@@ -49,6 +51,7 @@ async def told(tmp_path: Path) -> Labels:
     jobs = JobMetrics(worker)
     jobs.began("feeds", 0.1)
     jobs.ended("feeds", "feed_stored", 0.1)
+    TailMetrics(worker).told(TailLevels(1, 0, NOON, NOON))
     supervisor = process_metrics(tmp_path, Queue.FEEDS, ProcessSupervisor())
     samples = [*_samples(worker), *_samples(supervisor), *_samples(await _web())]
     return {sample.name: set(sample.labels) for sample in samples}

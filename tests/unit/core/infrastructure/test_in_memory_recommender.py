@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import structlog
 
@@ -14,9 +15,12 @@ from core.domain.model import ModelRecord
 from core.infrastructure import in_memory_recommender
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.joblib_model_file import write_model
+from core.infrastructure.live_tail import Tails
 from tests.fakes.artefact_store import FakeArtefactStore
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.fakes.training import FakeModelTraining
+from tests.unit.core.infrastructure.coming_interactions import ComingInteractions
+from tests.unit.core.infrastructure.test_model_tail import NEW_POST, NEWER_POST, NOTHING, arrays
 from tests.unit.core.infrastructure.test_ranking_model import MODEL, POSTS, USERS, history
 
 POLL_SECONDS = 0.01
@@ -26,6 +30,11 @@ ASKING = history(USERS[3], [POSTS[0]])
 @pytest.fixture
 def artefacts(tmp_path: Path) -> FakeArtefactStore:
     return FakeArtefactStore(tmp_path / "cache")
+
+
+@pytest.fixture(autouse=True)
+def _no_reading_but_the_tests_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_memory_recommender, "READ_TAIL_SECONDS", 3600.0)
 
 
 async def promote(registry: FakeModelRegistry, artefacts: FakeArtefactStore, path: Path) -> ModelRecord:
@@ -228,3 +237,97 @@ async def test_what_the_champion_has_learned_of_a_user_can_be_asked_while_nobody
 async def test_without_a_model_nothing_is_recalled(artefacts: FakeArtefactStore) -> None:
     async with InMemoryRecommender(FakeModelRegistry(), artefacts, POLL_SECONDS) as recommender:
         assert await recommender.recall(USERS[0], 10) is None
+
+
+async def test_what_came_since_training_counts_from_the_start_and_is_read_on(
+    tmp_path: Path, artefacts: FakeArtefactStore
+) -> None:
+    registry = FakeModelRegistry()
+    await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))
+    source = ComingInteractions(NOTHING, [arrays((USERS[0], NEW_POST, 1)), arrays((USERS[0], NEWER_POST, 2))])
+
+    async with InMemoryRecommender(registry, artefacts, POLL_SECONDS, Tails(source, 100)) as recommender:
+        at_start = await recommender.rank(ASKING, 10)
+        await recommender.read_on()
+        later = await recommender.rank(ASKING, 10)
+
+    assert NEW_POST in dict(at_start.posts)
+    assert NEWER_POST not in dict(at_start.posts)
+    assert {NEW_POST, NEWER_POST} <= dict(later.posts).keys()
+    assert later.model_version == "collaborative_filtering_v1"
+
+
+async def test_a_promoted_model_comes_with_a_tail_of_its_own(tmp_path: Path, artefacts: FakeArtefactStore) -> None:
+    registry = FakeModelRegistry()
+    path = write_model(tmp_path, MODEL.to_arrays())
+    await promote(registry, artefacts, path)
+    source = ComingInteractions(NOTHING, [arrays((USERS[0], NEW_POST, 1)), arrays((USERS[0], NEWER_POST, 2))])
+
+    async with InMemoryRecommender(registry, artefacts, 3600, Tails(source, 100)) as recommender:
+        await promote(registry, artefacts, path)
+        await recommender.follow_registry()
+        ranking = await recommender.rank(ASKING, 10)
+
+    assert ranking.model_version == "collaborative_filtering_v2"
+    assert NEWER_POST in dict(ranking.posts)
+    assert NEW_POST not in dict(ranking.posts)
+    assert [position.snapshot for position in source.asked] == [None, None]
+
+
+async def test_a_model_is_loaded_without_a_tail_where_that_cannot_be_read_and_gets_it_later(
+    tmp_path: Path, artefacts: FakeArtefactStore
+) -> None:
+    registry = FakeModelRegistry()
+    await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))
+    source = ComingInteractions(NOTHING, [arrays((USERS[0], NEW_POST, 1))], unavailable=True)
+
+    async with InMemoryRecommender(registry, artefacts, POLL_SECONDS, Tails(source, 100)) as recommender:
+        without = await recommender.rank(ASKING, 10)
+        source.unavailable = False
+        await recommender.read_on()
+        with_tail = await recommender.rank(ASKING, 10)
+
+    assert without.model_version == "collaborative_filtering_v1"
+    assert NEW_POST not in dict(without.posts)
+    assert NEW_POST in dict(with_tail.posts)
+
+
+async def test_blocked_posts_are_in_no_ranking_whatever_is_read_or_loaded_afterwards(
+    tmp_path: Path, artefacts: FakeArtefactStore
+) -> None:
+    registry = FakeModelRegistry()
+    path = write_model(tmp_path, MODEL.to_arrays())
+    await promote(registry, artefacts, path)
+    source = ComingInteractions(NOTHING, [NOTHING, arrays((USERS[0], NEW_POST, 1)), arrays((USERS[0], NEW_POST, 1))])
+
+    async with InMemoryRecommender(registry, artefacts, 3600, Tails(source, 100)) as recommender:
+        recommender.block([POSTS[1], NEW_POST])
+        rankings = [await recommender.rank(ASKING, 10)]
+        await recommender.read_on()
+        rankings.append(await recommender.rank(ASKING, 10))
+        await promote(registry, artefacts, path)
+        await recommender.follow_registry()
+        rankings.append(await recommender.rank(ASKING, 10))
+        recommender.block([])
+        free = await recommender.rank(ASKING, 10)
+
+    assert [{POSTS[1], NEW_POST} & dict(ranking.posts).keys() for ranking in rankings] == [set()] * 3
+    assert {POSTS[1], NEW_POST} <= dict(free.posts).keys()
+
+
+async def test_the_tail_is_read_on_in_the_background_whatever_goes_wrong(
+    tmp_path: Path, artefacts: FakeArtefactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_memory_recommender, "READ_TAIL_SECONDS", POLL_SECONDS)
+    registry = FakeModelRegistry()
+    await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))
+    mistaken = arrays((USERS[0], POSTS[1], 1))._replace(type_codes=np.array([9]))
+    source = ComingInteractions(NOTHING, [NOTHING, mistaken, arrays((USERS[0], NEW_POST, 1))])
+
+    async with InMemoryRecommender(registry, artefacts, POLL_SECONDS, Tails(source, 100)):
+        with structlog.testing.capture_logs() as logs:
+            async with asyncio.timeout(10):
+                while len(source.asked) < 5:  # noqa: ASYNC110 - it tells nobody when it has read
+                    await asyncio.sleep(POLL_SECONDS)
+
+    assert "tail_not_read" in [log["event"] for log in logs]

@@ -6,6 +6,7 @@ from scripts.on_demand import loading_on_demand
 
 BENCHES = {
     "generate": "scripts.bench.generate",
+    "tail": "scripts.bench.tail",
     "growth": "scripts.bench.growth",
     "bulk": "scripts.bench.bulk",
     "import": "scripts.bench.import_",

@@ -32,7 +32,7 @@ DEPTH, NEIGHBOURS = 150, 50
 FEWER = 10
 """A model with so many times fewer users shows what of a call's memory grows with them."""
 PLAIN_REQUESTS = 50
-_TRAINED_AT = datetime(2026, 1, 31, tzinfo=UTC)
+TRAINED_AT = datetime(2026, 1, 31, tzinfo=UTC)
 _KINDS = tuple(InteractionType)
 _USER, _POST = 1, 2
 
@@ -76,7 +76,7 @@ def generate(
     """Time the generation of single feeds with a model of many users."""
     if history > posts:
         raise typer.BadParameter(f"a history of {history} posts needs at least as many posts, not {posts}")
-    with _one_core():
+    with on_one_core():
         figures = measure(users, posts, interactions, history, requests, seed)
     print(msgspec.json.encode(asdict(figures)).decode()) if as_json else console.print(_table(figures))
 
@@ -108,7 +108,7 @@ def measure(users: int, posts: int, interactions: int, history: int, requests: i
 
 
 @contextmanager
-def _one_core() -> Iterator[None]:
+def on_one_core() -> Iterator[None]:
     """Run the block on one core, where the system lets a process choose."""
     if not hasattr(os, "sched_setaffinity"):
         yield
@@ -132,6 +132,12 @@ def model_of(matrix: csr_array) -> RankingModel:
 def _keys(count: int, space: int) -> NDArray[np.bytes_]:
     """(count,) S16: made-up ids in the order of rows."""
     return np.array([_id(space, row).bytes for row in range(count)], dtype="S16")
+
+
+def keys_of_rows(users: NDArray[np.int64], posts: NDArray[np.int64]) -> tuple[NDArray[np.bytes_], NDArray[np.bytes_]]:
+    """(n,) and (m,), S16: the made-up ids of these users and posts."""
+    one, other = (_keys(int(rows.max(initial=-1)) + 1, space)[rows] for rows, space in ((users, _USER), (posts, _POST)))
+    return one, other
 
 
 def _id(space: int, row: int) -> UUID:
@@ -159,10 +165,10 @@ def _post_rows(matrix: csr_array, row: int, size: int, random: np.random.Generat
 def _history(row: int, post_rows: list[int], random: np.random.Generator) -> History:
     kinds = random.integers(len(_KINDS), size=len(post_rows))
     acts = tuple(
-        Interaction(_id(_USER, row), _id(_POST, post_row), _KINDS[kind], _TRAINED_AT - timedelta(minutes=minute))
+        Interaction(_id(_USER, row), _id(_POST, post_row), _KINDS[kind], TRAINED_AT - timedelta(minutes=minute))
         for minute, (post_row, kind) in enumerate(zip(post_rows, kinds, strict=True))
     )
-    return History(_id(_USER, row), acts[::-1], generation=1, data_now=_TRAINED_AT)
+    return History(_id(_USER, row), acts[::-1], generation=1, data_now=TRAINED_AT)
 
 
 def _plain_formula(matrix: csr_array) -> Callable[[History], object]:

@@ -30,6 +30,8 @@ TRAINED = TrainedModel(
     data_digest="0f" * 16,
     code_revision="4c01a5b2f0d3",
     seconds=1.25,
+    data_snapshot="7:9:8",
+    data_open_since=datetime(2026, 11, 1, 12, 31, tzinfo=UTC),
 )
 GAIN = Measured(0.02, -0.01, 0.05)
 TRIAL = Trial(
@@ -104,6 +106,7 @@ async def test_a_registered_model_is_a_candidate_with_all_that_is_known_of_it(bu
     assert (record.interaction_count, record.user_count, record.post_count) == (5000, 100, 400)
     assert (record.data_from, record.data_up_to) == (TRAINED.data_from, TRAINED.data_up_to)
     assert (record.data_digest, record.code_revision) == ("0f" * 16, "4c01a5b2f0d3")
+    assert (record.data_snapshot, record.data_open_since) == ("7:9:8", TRAINED.data_open_since)
     assert record.training_seconds == 1.25
     assert (record.trial, record.verdict) == (TRIAL, VERDICT)
     assert (record.promoted_at, record.promoted_by) == (None, None)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from core.recommender.registry import algorithm_named
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
 from scripts.file_evaluation import BASELINE, MOST_AT, FileEvaluation, evaluate_files, parameters_for, plan_of
 from scripts.replay_evaluation import Period, ReplayEvaluation, evaluate_replay, evaluate_simulated
+from scripts.tail_evaluation import TailEvaluation, evaluate_tail
 from scripts.wiring import open_platform, settings_for
 
 DEFAULT_ALGORITHM = "user_knn"
@@ -67,6 +69,10 @@ def evaluate(
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Replay a made-up feed with known taste beside its best possible lists.")
     ] = False,
+    tail: Annotated[
+        bool,
+        typer.Option("--tail", help="Replay hours: daily lists beside lists with what happened since the training."),
+    ] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Judge lists by what users did afterwards, in full ranking.
@@ -76,16 +82,20 @@ def evaluate(
     """
     names = algorithm or [DEFAULT_ALGORITHM]
 
-    async def evaluated() -> FileEvaluation | ReplayEvaluation:
+    async def evaluated() -> FileEvaluation | ReplayEvaluation | TailEvaluation:
         if (train or test) and (simulated or first or last or weekly):
             raise InvalidInput("--train and --test are no replay: leave out --simulated, --from, --to and --weekly")
         if train and test:
             return await _evaluated(train, test, names, param or [], tune, at, seed, lists, plot, data_dir)
         if train or test or tune or lists:
             raise InvalidInput("--train and --test go together; --tune and --lists are for them alone")
+        if tail and (train or test or simulated or weekly or plot or len(names) > 1):
+            raise InvalidInput("--tail is a replay of the database by one algorithm: leave out what is of others")
         period = Period(first, last, weekly, _ages(ages), _ks(at), seed=seed)
         parameters = parameters_for(names, named_values(param or []))
         algorithms = {name: algorithm_named(name, values) for name, values in parameters.items()}
+        if tail:
+            return await _tailed(names[0], algorithms[names[0]], replace(period, ages_hours=(0.0,)), data_dir)
         _check_outputs(None, plot)
         replay = (
             await _simulated(algorithms, period, data_dir)
@@ -130,6 +140,11 @@ async def _evaluated(
 async def _replayed(algorithms: Mapping[str, Algorithm], period: Period, data_dir: Path) -> ReplayEvaluation:
     async with open_platform(data_dir) as settings:
         return await evaluate_replay(settings, algorithms, BASELINE, period)
+
+
+async def _tailed(name: str, algorithm: Algorithm, period: Period, data_dir: Path) -> TailEvaluation:
+    async with open_platform(data_dir) as settings:
+        return await evaluate_tail(settings, name, algorithm, period)
 
 
 async def _simulated(algorithms: Mapping[str, Algorithm], period: Period, data_dir: Path) -> ReplayEvaluation:

@@ -143,7 +143,7 @@ def _evaluated(
 ) -> ReplayEvaluation:
     try:
         plan = Replay(
-            _moments(dated, period), period.window_hours, period.ages_hours, max(period.ks), period.least_history
+            moments_of(dated, period), period.window_hours, period.ages_hours, max(period.ks), period.least_history
         )
         with Progress(console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task("replaying")
@@ -161,7 +161,8 @@ def _evaluated(
     return ReplayEvaluation(dated, result, summarised(result, baseline, period.ks, period.seed), baseline, parameters)
 
 
-def _moments(dated: DatedInteractions, period: Period) -> tuple[float, ...]:
+def moments_of(dated: DatedInteractions, period: Period) -> tuple[float, ...]:
+    """When windows begin. Raises InvalidInput for a period outside the interactions."""
     if not len(dated.interactions.times):
         raise InvalidInput("there are no interactions to replay: import some first")
     step = period.window_hours

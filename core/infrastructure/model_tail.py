@@ -49,7 +49,7 @@ class ModelTail:
         self._model = model
         self._learned_at = microseconds(learned_at)
         self._at_most = at_most
-        self._asked = model.algorithm.asked  # type: ignore[attr-defined]  # see can_have_tail
+        self._asked = model.algorithm.asked_rows()  # type: ignore[attr-defined]  # see can_have_tail
         self._rows = _NONE
         self._added: list[_Rows] = []
         self._users, self._posts = _LaterKeys(len(model.user_keys)), _LaterKeys(len(model.post_keys))
@@ -164,7 +164,7 @@ class _LaterKeys:
 
 def can_have_tail(model: RankingModel) -> bool:
     """Whether its algorithm can count what happened after it learned."""
-    return isinstance(model.algorithm, TakesTail) and model.algorithm.can_take_tail
+    return isinstance(model.algorithm, TakesTail) and model.algorithm.can_take_tail()
 
 
 def microseconds(moment: datetime) -> int:

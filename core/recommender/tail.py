@@ -33,7 +33,6 @@ class Tail(NamedTuple):
 class TakesTail(Protocol):
     """An algorithm that can count what happened after it learned; for others the next training has to come."""
 
-    @property
     def can_take_tail(self) -> bool:
         """Whether it can with these parameters, and with what is known of how it learned."""
         ...
@@ -45,8 +44,7 @@ class TakesTail(Protocol):
         """
         ...
 
-    @property
-    def asked(self) -> NDArray[np.bool_]:
+    def asked_rows(self) -> NDArray[np.bool_]:
         """(users,): which of the learned users can be neighbours."""
         ...
 

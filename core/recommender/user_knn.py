@@ -119,7 +119,6 @@ class UserKNN(Parameterised):
         self.thresholds_ = self._thresholds(rows)
         return self
 
-    @property
     def can_take_tail(self) -> bool:
         """Not for reverse neighbours, whose thresholds are learned, nor where the fading of posts is not known."""
         return self.neighbourhood == "forward" and self.fading_ is not None
@@ -128,7 +127,7 @@ class UserKNN(Parameterised):
         """Votes of the tail are added to those of the learned neighbours; see TakesTail, and `tail_votes`."""
         users, posts = self.index_.row_count, len(self.damping_)
         shape = tail.interactions.user_count, tail.interactions.post_count
-        if self.fading_ is None or not self.can_take_tail or shape[0] < users or shape[1] < posts:
+        if self.fading_ is None or not self.can_take_tail() or shape[0] < users or shape[1] < posts:
             raise ValueError(f"a tail of {shape[0]} users and {shape[1]} posts does not fit {users} and {posts}")
         halves = {"vote_half_life_hours": self.vote_half_life, "post_half_life_hours": self.post_half_life}
         damping = _with_later(self.damping_, shape[1], UNPOPULAR_DAMPING if self.damping else 1)
@@ -137,8 +136,7 @@ class UserKNN(Parameterised):
         tailed._tail = HeldTail(tail_votes(tail, self.votes_, self.fading_, **halves), inverted_index(rows), damping)
         return tailed
 
-    @property
-    def asked(self) -> NDArray[np.bool_]:
+    def asked_rows(self) -> NDArray[np.bool_]:
         """Those whose votes had not faded when the index was made."""
         return self.index_.occupied
 

@@ -130,7 +130,7 @@ def test_a_user_whom_the_model_does_not_ask_any_more_speaks_in_the_tail_under_a_
 
     tailed = model.with_tail(Tail(back, 1.0))
 
-    assert model.asked.tolist() == [False, True]
+    assert model.asked_rows().tolist() == [False, True]
     assert tailed.recommend(asking, np.array([-1]), asking, 2).rows.tolist() == [[3, -1]]
     assert tailed.recommend(asking, np.array([2]), asking, 2).rows.tolist() == [[-1, -1]]
 
@@ -200,8 +200,8 @@ def test_what_cannot_take_a_tail_says_so() -> None:
     early = UserKNN(k=10, **FADING).with_arrays(arrays, USERS, POSTS)
     narrow = PAST._replace(post_count=POSTS - 1)
 
-    assert not reverse.can_take_tail
-    assert not early.can_take_tail
+    assert not reverse.can_take_tail()
+    assert not early.can_take_tail()
     assert not isinstance(ItemKNN(), TakesTail)
     for model, past in ((reverse, LATER), (early, LATER), (trained(PAST, 0), narrow)):
         with pytest.raises(ValueError, match="does not fit 60 and 40"):

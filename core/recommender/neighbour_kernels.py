@@ -323,16 +323,15 @@ def _places_below(rows: Any, count: Any, places: Any) -> None:
 
 @part_of_kernels
 def _places_among(rows: Any, rising: Any, places: Any) -> None:
-    """Write where each row is among the rising ones, -1 for nowhere."""
+    """Write where each row is among the rising ones, -1 for nowhere. Which half is next is no branch to be guessed."""
     for rank in range(len(rows)):
-        low, high = 0, len(rising)
-        while low < high:
-            middle = (low + high) >> 1
-            if rising[middle] < rows[rank]:
-                low = middle + 1
-            else:
-                high = middle
-        places[rank] = low if low < len(rising) and rising[low] == rows[rank] else -1
+        first: Any = 0
+        left = len(rising)
+        while left > 1:
+            half = left >> 1
+            first += half * np.int64(rising[first + half] <= rows[rank])
+            left -= half
+        places[rank] = first if left and rising[first] == rows[rank] else -1
 
 
 @part_of_kernels

@@ -73,8 +73,11 @@ class Budget(NamedTuple):
     list_lengths: NDArray[np.int64]
 
 
-FindKeys = Callable[[int, int], NDArray[np.uint64]]
-"""find(first, last): (last - first, k), keys as kernels write them, of the rows for the queries first up to last."""
+Keys = NDArray[np.uint64]
+"""(q, k): what kernels write. An alias: functions that are defined anew for each query spell their types out then."""
+
+FindKeys = Callable[[int, int], Keys]
+"""find(first, last): (last - first, k), the keys of the rows for the queries first up to last."""
 
 
 def key_finder(
@@ -82,7 +85,7 @@ def key_finder(
 ) -> FindKeys:
     """A function that finds the k rows with the highest products with the queries first up to last."""
 
-    def find(first: int, last: int) -> NDArray[np.uint64]:
+    def find(first: int, last: int) -> Keys:
         best = np.zeros((last - first, k), dtype=np.uint64)
         if budget is None:
             with zeros_reused("block sums", index.block_rows) as sums:
@@ -100,7 +103,7 @@ def key_finder(
 def either_finder(one: FindKeys, other: FindKeys, first_row: int) -> FindKeys:
     """What both find. first_row: the number that the other's row 0 has among all."""
 
-    def find(first: int, last: int) -> NDArray[np.uint64]:
+    def find(first: int, last: int) -> Keys:
         further = other(first, last)
         # A key holds the complement of its row.
         further[further > 0] -= np.uint64(first_row)

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from core.recommender.algorithm import RankedPosts
 from core.recommender.inverted_index import SparseRows, check_layout, checked_matrix, sparse_rows
 from core.recommender.neighbour_kernels import best_products, unpacked
-from core.recommender.neighbours import in_threads
+from core.recommender.neighbours import Keys, in_threads
 from core.recommender.reused_buffers import zeros_reused
 
 Blocked = NDArray[np.bool_] | None
@@ -29,7 +29,8 @@ class Barred(NamedTuple):
     blocked: NDArray[np.bool_]
 
 
-Vote = Callable[[int, int, Barred, NDArray[np.float32], NDArray[np.uint64]], None]
+Votes = NDArray[np.float32]
+Vote = Callable[[int, int, Barred, Votes, Keys], None]
 """vote(first, last, barred, votes, best): a kernel's work on the queries first up to last, as in `voted`."""
 
 
@@ -63,7 +64,7 @@ def ranked_products(  # noqa: PLR0917 - what `recommend` is given, and the rows
         raise ValueError(f"the queries have {queries.shape[1]} columns where the model has {len(rows.starts) - 1}")
     asked = sparse_rows(checked_matrix(queries, "the queries"))
 
-    def vote(first: int, last: int, barred: Barred, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
+    def vote(first: int, last: int, barred: Barred, votes: Votes, best: Keys) -> None:
         best_products(first, last, *asked, *rows, *barred, votes, best)
 
     return ranked(vote, queries.shape, seen, limit, threads, blocked)

@@ -23,6 +23,7 @@ from core.recommender.neighbour_kernels import voted, voted_by_reached
 from core.recommender.neighbours import (
     Budget,
     Find,
+    Keys,
     Neighbours,
     check_queries,
     cosine_finder,
@@ -34,7 +35,7 @@ from core.recommender.neighbours import (
 )
 from core.recommender.normalisation import UNPOPULAR_DAMPING, popularity_damping, scaled_columns, shrunk_rows
 from core.recommender.parameters import Choice, Parameterised, Real, Whole, check_parameters, hours
-from core.recommender.ranking import Barred, Blocked, ranked
+from core.recommender.ranking import Barred, Blocked, Votes, ranked
 from core.recommender.reused_buffers import zeros_reused
 from core.recommender.tail import NO_TAIL_VOTES, HeldTail, Tail, TailVotes, newcomers, tail_votes, without_faint
 
@@ -299,7 +300,7 @@ class UserKNN(Parameterised):
     def _forward_vote(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Any:
         find, tail = self._finder(asked, own_rows), self._tail_votes
 
-        def vote(first: int, last: int, barred: Barred, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
+        def vote(first: int, last: int, barred: Barred, votes: Votes, best: Keys) -> None:
             voted(
                 first, last, *find(first, last), *self.votes_, tail.fade, tail.rows, *tail.votes, *barred, votes, best
             )
@@ -307,7 +308,7 @@ class UserKNN(Parameterised):
         return vote
 
     def _reverse_vote(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Any:
-        def vote(first: int, last: int, barred: Barred, votes: NDArray[np.float32], best: NDArray[np.uint64]) -> None:
+        def vote(first: int, last: int, barred: Barred, votes: Votes, best: Keys) -> None:
             with zeros_reused("block sums", self.index_.block_rows) as sums:
                 voted_by_reached(
                     first, last, *asked, own_rows, *self.index_, self.thresholds_, *self.votes_,

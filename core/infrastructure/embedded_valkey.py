@@ -73,6 +73,8 @@ class EmbeddedValkey(EmbeddedServer):
             "databases": str(self._databases),
             "appendonly": "yes",
             "save": '""',
+            # What the file is rewritten with: feeds are compressed already, as far as they can be.
+            "rdbcompression": "no",
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
         }

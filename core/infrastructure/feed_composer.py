@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
+
+# A uuid.UUID in all respects, made ten times as fast.
+from asyncpg.pgproto.pgproto import UUID as QuickUUID  # noqa: N811 - it is a class
 from numpy.typing import NDArray
 
 from core.domain.composition import Composition
@@ -109,4 +112,4 @@ def _raw(keys: NDArray[np.bytes_]) -> NDArray[np.uint8]:
 
 def _ids(keys: NDArray[np.bytes_]) -> list[UUID]:
     raw = _raw(keys).tobytes()
-    return [UUID(bytes=raw[start : start + 16]) for start in range(0, len(raw), 16)]
+    return [QuickUUID(raw[start : start + 16]) for start in range(0, len(raw), 16)]

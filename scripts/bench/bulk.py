@@ -18,10 +18,12 @@ import typer
 from rich.table import Table
 
 from core.domain.errors import ThreadsMlError
+from core.domain.job import Queue
 from core.infrastructure.alembic_migrations import migrate
 from core.infrastructure.artefact_stores import artefact_store
 from core.infrastructure.data_directory import DataDirectory, RunningServers
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
+from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.key_rows import rows_of_keys
 from core.infrastructure.numba_machine_code import warm_kernels
@@ -32,17 +34,25 @@ from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import feed_key
+from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.settings import Settings
+from scripts.bench.bulk_stages import microseconds_by_stage
 from scripts.bench.http_load import Answer, Connection, post_request
 from scripts.bench.miss import source_of
 from scripts.bench.own_service import HOST, TIMEOUT_SECONDS, OwnService, free_port
 from scripts.bench.plain_bulk import PlainBulk
+from scripts.bench.process_watch import ProcessWatch
 from scripts.bench.train import fill_interactions
 from scripts.command import command_app, console, run_to_end
 
 TARGET_USERS_PER_S, TARGET_RATIO, TARGET_MISS_P99_MS, TARGET_SHARE_KEPT = 4000, 10, 100, 0.5
-CHUNK = 500
+TARGET_MEMORY_GROWTH = 1.1
 MISSED_USERS = 2000
+# What is in the command line of each kind of process, the first that fits.
+_PROCESSES = {
+    "worker": "worker.main:feeds_bulk", "command": "scripts.cli enqueue", "postgres": "postgres",
+    "redis": "valkey-server", "web": "-m web",
+}  # fmt: skip
 # `up` generates everybody's feed where there is none at all.
 _ONE_FEED = """
     insert into feed (user_id, post_ids, scores, reasons, model_version, epoch, generation, generated_at, expires_at)
@@ -67,14 +77,31 @@ class Misses:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """Resident bytes of a kind of process: after a tenth of the run's time, and the most from then on."""
+
+    at_a_tenth: int
+    most_afterwards: int
+
+    @property
+    def growth(self) -> float:
+        """As a multiple."""
+        return self.most_afterwards / self.at_a_tenth
+
+
+@dataclass(frozen=True, slots=True)
 class BulkFigures:
     """Users a second; seconds: from the command to the last feed; bytes_*: of each feed.
 
     plain_users_per_s: one `actor.send()` a user and one row a recommendation, of a sample; chunk_1_users_per_s: one
     message a user; engine_users_per_s: the kernel alone, on as many threads as there are cores.
+    processor_us: of a user, by kind of process, during the run; stages_us: of a user, by the clock, one after the other
+    with nothing beside; memory: of the command and the worker.
     """
 
     users: int
+    posts: int
+    interactions: int
     seconds: float
     users_per_s: float
     plain_users_per_s: float
@@ -82,6 +109,9 @@ class BulkFigures:
     chunk_1_users_per_s: float
     engine_users_per_s: float
     share_of_engine: float
+    processor_us: dict[str, float]
+    stages_us: dict[str, float]
+    memory: dict[str, Memory]
     bytes_in_postgres: float
     bytes_in_redis: float
     misses: Misses | None
@@ -117,27 +147,33 @@ async def measure(users: int, posts: int, interactions: int, misses: float, samp
             servers = DataDirectory(service.folder / "data").read_servers()
             if servers is None:
                 raise ThreadsMlError("the service does not say where its servers are")
-            return await _Measurement(service, servers, sample)(misses)
+            return await _Measurement(service, servers, (posts, interactions), sample)(misses)
 
 
 class _Measurement:
     """One after the other, on a service that has nothing else to do."""
 
-    def __init__(self, service: OwnService, servers: RunningServers, sample: int) -> None:
-        self._service, self._servers, self._sample = service, servers, sample
+    def __init__(self, service: OwnService, servers: RunningServers, made_of: tuple[int, int], sample: int) -> None:
+        """made_of: numbers of posts and interactions."""
+        self._service, self._servers, self._made_of, self._sample = service, servers, made_of, sample
 
     async def __call__(self, misses: float) -> BulkFigures:
-        seconds = await self._enqueue("--all")
+        await self._until_workers_live()
+        watch, began = ProcessWatch(_PROCESSES), time.monotonic()
+        async with watch.watching():
+            seconds = await self._enqueue("--all")
         async with open_pool(self._servers.database_url, command_timeout_seconds=600) as pool:
             stored, user_ids = await pool.fetchval(_STORED), [row[0] for row in await pool.fetch(_USERS, timeout=600)]
             if stored < len(user_ids):
                 raise ThreadsMlError(f"of {len(user_ids)} users {stored} have a feed")
             some = random.Random(0).sample(user_ids, min(self._sample, len(user_ids)))  # noqa: S311 - no secrets
             chunk_1 = await self._enqueue("--all", "--limit", str(len(some)), "--chunk", "1")
-            plain, engine = await self._others(pool, some)
+            plain, engine, stages = await self._others(pool, some)
             per_s = len(user_ids) / seconds
             return BulkFigures(
                 users=len(user_ids),
+                posts=self._made_of[0],
+                interactions=self._made_of[1],
                 seconds=seconds,
                 users_per_s=per_s,
                 plain_users_per_s=len(some) / plain,
@@ -145,6 +181,9 @@ class _Measurement:
                 chunk_1_users_per_s=len(some) / chunk_1,
                 engine_users_per_s=engine,
                 share_of_engine=per_s / engine,
+                processor_us={kind: 1e6 * one / len(user_ids) for kind, one in watch.processor_seconds.items()},
+                stages_us=stages,
+                memory={kind: _memory(watch, kind, began, seconds) for kind in ("command", "worker")},
                 bytes_in_postgres=await pool.fetchval(_BYTES),
                 bytes_in_redis=await self._bytes_in_redis(some),
                 misses=await self._with_misses(pool, user_ids, misses) if misses else None,
@@ -155,20 +194,28 @@ class _Measurement:
         await self._service.run("enqueue", "--wait", "--force", *arguments)
         return time.perf_counter() - began
 
-    async def _others(self, pool: Pool, user_ids: Sequence[UUID]) -> tuple[float, float]:
-        """Seconds that the plain way takes, and users a second of the kernel alone."""
+    async def _until_workers_live(self) -> None:
+        """Else the command would start one of its own."""
+        async with open_redis(self._servers.broker_url, timeout_seconds=TIMEOUT_SECONDS) as broker:
+            while not await RedisJobQueue(broker).workers_alive(Queue.FEEDS_BULK):  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(0.1)
+
+    async def _others(self, pool: Pool, user_ids: Sequence[UUID]) -> tuple[float, float, dict[str, float]]:
+        """Seconds that the plain way takes, users a second of the kernel alone, and what each stage takes."""
         settings = Settings()
         model_path = self._service.folder / "data" / "models"
         await asyncio.to_thread(warm_kernels, model_path)
-        popular = await PostgresPopularPosts(pool, settings.interaction_weights, 12.0, 30).read()
+        stored = PostgresPopularPosts(pool, settings.interaction_weights, 12.0, 30)
         registry, artefacts = PostgresModelRegistry(pool), artefact_store(pool, "", model_path)
-        async with InMemoryRecommender(registry, artefacts, 3600) as recommender:
-            plain = PlainBulk(self._servers.database_url, self._servers.broker_url, recommender, popular)
+        async with InMemoryRecommender(registry, artefacts, 3600) as recommender, HeldPopular(stored) as popular:
+            stages = await microseconds_by_stage(self._servers, pool, recommender, popular, user_ids)
+            plain = PlainBulk(self._servers.database_url, self._servers.broker_url, recommender, popular.current())
             await plain.prepare()
             seconds = await asyncio.to_thread(plain.run, user_ids, settings.composition)
             if recommender.loaded_model is None:
                 raise ThreadsMlError("no model serves")
-            return seconds, await self._engine(pool, recommender.loaded_model, settings.feed_depth, user_ids)
+            engine = await self._engine(pool, recommender.loaded_model, settings.feed_depth, user_ids)
+            return seconds, engine, stages
 
     async def _engine(self, pool: Pool, model: RankingModel, depth: int, user_ids: Sequence[UUID]) -> float:
         histories = await PostgresHistoryBatches(pool).read(user_ids)
@@ -223,6 +270,13 @@ async def _asked_until(over: "asyncio.Task[Any]", port: int, user_ids: Sequence[
     return answers
 
 
+def _memory(watch: ProcessWatch, kind: str, began: float, seconds: float) -> Memory:
+    resident = watch.resident_bytes(kind, began + seconds / 10)
+    if not resident:
+        raise ThreadsMlError(f"the {kind} was not seen at work: the run was too short")
+    return Memory(resident[0], max(resident))
+
+
 def _table(figures: BulkFigures) -> Table:
     table = Table("figure", "value", "aim", title=f"the feeds of {figures.users:,} users in {figures.seconds:.1f} s")
     table.add_row("users/s", f"{figures.users_per_s:,.0f}", f"{TARGET_USERS_PER_S:,}")
@@ -231,6 +285,13 @@ def _table(figures: BulkFigures) -> Table:
     table.add_row("users/s, --chunk 1", f"{figures.chunk_1_users_per_s:,.0f}", "")
     table.add_row("users/s, kernel alone", f"{figures.engine_users_per_s:,.0f}", "")
     table.add_row("share of the kernel's speed", f"{figures.share_of_engine:.2f}", "")
+    for kind, one in figures.processor_us.items():
+        table.add_row(f"processor of {kind}, µs a user", f"{one:,.0f}", "")
+    for stage, one in figures.stages_us.items():
+        table.add_row(f"alone: {stage}, µs a user", f"{one:,.0f}", "")
+    for kind, memory in figures.memory.items():
+        table.add_row(f"memory of {kind} after a tenth, MB", f"{memory.at_a_tenth / 1e6:,.0f}", "")
+        table.add_row("times as much at the most afterwards", f"{memory.growth:.2f}", f"{TARGET_MEMORY_GROWTH}")
     table.add_row("bytes a feed in Postgres", f"{figures.bytes_in_postgres:,.0f}", "")
     table.add_row("bytes a feed in Redis", f"{figures.bytes_in_redis:,.0f}", "")
     if figures.misses is not None:

@@ -11,6 +11,11 @@ async def test_everybody_gets_a_feed_and_every_figure_is_told() -> None:
     assert figures.ratio_to_plain > 0
     assert figures.chunk_1_users_per_s > 0
     assert figures.share_of_engine > 0
+    assert {"history", "kernel", "compose", "postgres", "redis"} <= set(figures.stages_us)
+    assert min(figures.stages_us[stage] for stage in ("history", "kernel", "postgres", "redis")) > 0
+    assert min(figures.processor_us[kind] for kind in ("worker", "postgres", "redis", "command")) > 0
+    assert figures.memory["worker"].at_a_tenth > 50_000_000
+    assert figures.memory["command"].growth > 0
     assert figures.bytes_in_postgres > 1000
     assert figures.bytes_in_redis > 1000
     assert figures.misses is not None

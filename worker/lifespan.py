@@ -1,5 +1,6 @@
 """A worker process's resources, opened before its first message and closed after its last."""
 
+import gc
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -63,7 +64,8 @@ class Lifespan(Middleware):
             _leave(1)
 
     def after_worker_boot(self, _: Broker, __: Worker) -> None:
-        """Tell that somebody works."""
+        """Tell that somebody works; what there is by now stays, and the collector need not look through it again."""
+        gc.freeze()
         run_on_loop(self._presence.enter_async_context(present(self.parts.presence, self._queue)))
 
     def before_worker_shutdown(self, _: Broker, __: Worker) -> None:

@@ -9,8 +9,8 @@ from core.domain.interaction import InteractionType
 
 _CASES = " ".join(f"when '{kind.value}' then {code}" for code, kind in enumerate(InteractionType))
 _KNOWN = ", ".join(f"'{kind.value}'" for kind in InteractionType)
-# A naive time cast to timestamptz is UTC, the zone of every session of the pool.
-COLUMNS = f"user_id, post_id, (case interaction_type {_CASES} end)::int2, created_at::timestamptz"
+# A naive time is UTC, and in binary the same number as with a zone: a cast would cost a fifth of the query.
+COLUMNS = f"user_id, post_id, (case interaction_type {_CASES} end)::int2, created_at"
 WHOLE = f"interaction_type in ({_KNOWN}) and user_id is not null and post_id is not null and created_at is not null"
 # PostgreSQL's COPY in binary: no field is null, so that every row is of one length.
 _ROW = np.dtype([

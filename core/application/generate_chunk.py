@@ -1,8 +1,9 @@
 """Generate the feeds of a chunk of users: what a worker does for a run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
 from core.application.generate_feed import VALID_WITHOUT_MODEL
 from core.application.give_way import GiveWay
@@ -36,13 +37,16 @@ class GenerateChunk:
     clock: Clock
     composition: Composition
     valid_for: timedelta
+    excused: set[UUID] = field(default_factory=set)
+    """Chunks whose last attempt ended because a server went away, as long as the ledger has not heard of it."""
 
     async def __call__(self, message: ChunkMessage) -> int | None:
         """How many feeds were stored; None where nothing was to be done, or it failed and is tried again.
 
-        Raises Unavailable: the message is not done.
+        Raises Unavailable: the message is not done, and what fails for everybody is no attempt of the chunk's.
         """
         await self.give_way()
+        await self._hand_back_attempts()
         chunk = await self.ledger.begin_chunk(message.chunk_id)
         if chunk is None:
             return None
@@ -53,6 +57,7 @@ class GenerateChunk:
             feeds = await self._made(chunk)
             stored = await self.ledger.finish_chunk(chunk, feeds)
         except Unavailable:
+            self.excused.add(chunk.id)
             raise
         except Exception as error:  # whatever it is, it is told in the ledger and must not stop the run
             await self._failed(chunk, message, f"{type(error).__name__}: {error}")
@@ -60,6 +65,11 @@ class GenerateChunk:
         await self._show(stored or [])
         await self.ledger.settle(chunk.run_id)
         return None if stored is None else len(stored)
+
+    async def _hand_back_attempts(self) -> None:
+        if excused := frozenset(self.excused):
+            await self.ledger.hand_back(excused)
+            self.excused.difference_update(excused)
 
     async def _made(self, chunk: Chunk) -> Sequence[Feed]:
         histories = await self.histories.read(chunk.user_ids)

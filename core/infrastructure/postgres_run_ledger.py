@@ -1,6 +1,6 @@
 """Runs and their chunks in Postgres."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -67,6 +67,9 @@ _BEGIN_CHUNK = """
     from run where run_chunk.id = $1 and run_chunk.state = 'open' and run.id = run_id and run.state = 'running'
     returning run_chunk.id, run_id, user_ids, attempts
 """
+_HAND_BACK = """
+    update run_chunk set attempts = attempts - 1 where id = any($1::uuid[]) and state = 'open' and attempts > 0
+"""
 _LOCK_CHUNK = "select true from run_chunk where id = $1 and state = 'open' for update"
 _FINISH_CHUNK = """
     update run_chunk set state = 'done', finished_at = now(), stored = $2, kept = $3, without_feed = $4, error = null
@@ -97,6 +100,7 @@ _COMPLETE = """
         and not exists (select from run_chunk where run_id = $1 and state = 'open')
 """
 _IS_OVER = "select state <> 'running' from run where id = $1"
+_IS_CANCELLED = "select state = 'cancelled' from run where id = $1"
 _SPEED = """
     select users / greatest(extract(epoch from finished_at - started_at), 0.001)::float8 from run
     where finished_at is not null and state <> 'cancelled' and users > 0 order by finished_at desc limit 1
@@ -188,6 +192,11 @@ class PostgresRunLedger:
             row = await connection.fetchrow(_BEGIN_CHUNK, chunk_id)
         return None if row is None else _chunk_of(row)
 
+    async def hand_back(self, chunk_ids: Collection[UUID]) -> None:
+        """One less."""
+        async with borrowed(self._pool) as connection:
+            await connection.execute(_HAND_BACK, list(chunk_ids))
+
     async def finish_chunk(self, chunk: Chunk, feeds: Sequence[Feed]) -> Sequence[Feed] | None:
         """Of two who have made the same chunk the later waits for the earlier, and leaves."""
         async with transaction(self._pool) as connection:
@@ -207,6 +216,11 @@ class PostgresRunLedger:
             pieces = [] if is_alone else [Chunk(uuid4(), chunk.run_id, half) for half in halves(chunk.user_ids)]
             await _add_halves(connection, pieces)
         return pieces
+
+    async def is_cancelled(self, run_id: UUID) -> bool:
+        """What its row says."""
+        async with borrowed(self._pool) as connection:
+            return bool(await connection.fetchval(_IS_CANCELLED, run_id))
 
     @asynccontextmanager
     async def sweeping(self) -> AsyncIterator[bool]:

@@ -1,6 +1,6 @@
 """Runs and chunks in dicts."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -128,6 +128,13 @@ class FakeRunLedger:
         entry.chunk = replace(entry.chunk, attempts=entry.chunk.attempts + 1)
         return entry.chunk
 
+    async def hand_back(self, chunk_ids: Collection[UUID]) -> None:
+        self._answer()
+        for chunk_id in chunk_ids:
+            entry = self.entries[chunk_id]
+            if entry.is_open:
+                entry.chunk = replace(entry.chunk, attempts=max(0, entry.chunk.attempts - 1))
+
     async def finish_chunk(self, chunk: Chunk, feeds: Sequence[Feed]) -> Sequence[Feed] | None:
         self._answer()
         entry = self.entries[chunk.id]
@@ -150,6 +157,10 @@ class FakeRunLedger:
         pieces = [Chunk(uuid4(), chunk.run_id, half) for half in halves(chunk.user_ids)]
         self.entries |= {piece.id: _Entry(piece, enqueued_at=self._tick()) for piece in pieces}
         return pieces
+
+    async def is_cancelled(self, run_id: UUID) -> bool:
+        self._answer()
+        return run_id in self.runs and self.runs[run_id].state is RunState.CANCELLED
 
     @asynccontextmanager
     async def sweeping(self) -> AsyncIterator[bool]:

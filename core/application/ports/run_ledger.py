@@ -1,6 +1,6 @@
 """Runs, and how far each of their chunks has got."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -71,6 +71,10 @@ class RunLedger(Protocol):
         """The chunk, with one attempt more; None where nothing (any more) is to be done for it."""
         ...
 
+    async def hand_back(self, chunk_ids: Collection[UUID]) -> None:
+        """Take one attempt back from each of these that is open: it ended for a reason that is not the chunk's."""
+        ...
+
     async def finish_chunk(self, chunk: Chunk, feeds: Sequence[Feed]) -> Sequence[Feed] | None:
         """In one transaction store the feeds that are newer than what is there, and count the chunk as done.
 
@@ -80,6 +84,10 @@ class RunLedger(Protocol):
 
     async def split(self, chunk: Chunk, error: str) -> Sequence[Chunk]:
         """Replace the chunk by its halves, or set its only user aside; the halves, counted as enqueued."""
+        ...
+
+    async def is_cancelled(self, run_id: UUID) -> bool:
+        """Whether somebody has cancelled the run."""
         ...
 
     def sweeping(self) -> AbstractAsyncContextManager[bool]:

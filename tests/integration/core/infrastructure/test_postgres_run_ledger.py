@@ -157,6 +157,21 @@ async def test_a_chunk_is_counted_once_and_stores_feeds_that_are_newer(world: Wo
     assert await world.ledger.begin_chunk(taken.id) is None
 
 
+async def test_attempts_are_handed_back_of_open_chunks_alone(ledger: RunLedger) -> None:
+    run = await ledger.begin_run(NAMED, "anna", USERS[:4])
+    first, second = await ledger.take_open(run, None, 10)
+    begun = [await ledger.begin_chunk(chunk.id) for chunk in (first, second)]
+    assert begun[0]
+    await ledger.finish_chunk(begun[0], [])
+
+    await ledger.hand_back([first.id, second.id])
+    await ledger.hand_back([first.id, second.id])
+    again = await ledger.begin_chunk(second.id)
+
+    assert again is not None
+    assert again.attempts == 1
+
+
 async def test_a_run_is_over_when_all_its_chunks_are(ledger: RunLedger) -> None:
     run = await ledger.begin_run(replace(NAMED, chunk_size=5), "anna", USERS)
     (chunk,) = await ledger.take_open(run, None, 10)
@@ -198,6 +213,17 @@ async def test_a_chunk_is_split_to_the_last_user_who_is_set_aside_with_the_error
     assert ended.state is RunState.COMPLETED_WITH_FAILURES
     assert ended.counts == RunCounts(users=2, stored=1, set_aside=1)
     assert await ledger.set_aside(run.id) == [SetAside(user(1), "bad luck")]
+
+
+async def test_whether_a_run_is_cancelled_can_be_asked(ledger: RunLedger) -> None:
+    run = await ledger.begin_run(NAMED, "anna", USERS)
+    before = await ledger.is_cancelled(run.id)
+
+    await ledger.cancel(run.id)
+
+    assert not before
+    assert await ledger.is_cancelled(run.id)
+    assert not await ledger.is_cancelled(uuid4())
 
 
 async def test_no_chunk_of_a_cancelled_run_begins(ledger: RunLedger) -> None:

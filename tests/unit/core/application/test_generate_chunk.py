@@ -139,6 +139,41 @@ async def test_while_postgres_is_away_the_message_is_not_done() -> None:
     assert (await stage.seen(run)).counts.stored == 2
 
 
+async def test_an_outage_is_no_attempt_of_the_chunk_in_whose_middle_it_comes() -> None:
+    stage = BulkStage()
+    run = await stage.begun()
+    generate_chunk, message = stage.generate_chunk, stage.queue.chunk_messages[0]
+    stage.history.unavailable = True
+
+    for _ in range(2 * ATTEMPTS_AT_MOST):
+        with pytest.raises(ArchiveUnavailable):
+            await generate_chunk(message)
+    stage.history.unavailable = False
+    await generate_chunk(message)
+
+    assert (await stage.seen(run)).counts == RunCounts(users=5, stored=2)
+    assert stage.ledger.entries[message.chunk_id].chunk.attempts == 1
+    assert len(stage.queue.chunk_messages) == 3
+
+
+async def test_attempts_are_handed_back_when_the_ledger_is_there_again() -> None:
+    stage = BulkStage()
+    run = await stage.begun()
+    generate_chunk, message = stage.generate_chunk, stage.queue.chunk_messages[0]
+    stage.history.unavailable = True
+    with pytest.raises(ArchiveUnavailable):
+        await generate_chunk(message)
+    stage.ledger.unavailable = True
+
+    with pytest.raises(ArchiveUnavailable):
+        await generate_chunk(message)
+    stage.ledger.unavailable = stage.history.unavailable = False
+    await generate_chunk(stage.queue.chunk_messages[1])
+
+    assert stage.ledger.entries[message.chunk_id].chunk.attempts == 0
+    assert (await stage.seen(run)).counts.stored == 2
+
+
 async def test_without_the_cache_feeds_are_stored_all_the_same() -> None:
     stage = BulkStage()
     stage.cache.unavailable = True

@@ -27,3 +27,8 @@ def test_when_nobody_waits_pauses_shrink_to_none() -> None:
     assert pauses[1] == LONGEST_PAUSE_SECONDS / 2
     assert pauses[-1] == 0
     assert next_pause(0, QueueLevel(delayed=3)) == 0
+
+
+@pytest.mark.parametrize(("seconds", "pause"), [(0.001, FIRST_PAUSE_SECONDS), (0.05, 0.5), (30, LONGEST_PAUSE_SECONDS)])
+def test_the_longer_somebody_has_waited_the_longer_is_the_first_pause(seconds: float, pause: float) -> None:
+    assert next_pause(0, QueueLevel(waiting=1, oldest_waiting_seconds=seconds)) == pause

@@ -18,11 +18,11 @@ from core.domain.run import RunKind, RunRequest
 from core.infrastructure.array_pages import rendered_by_arrays
 from core.infrastructure.data_directory import RunningServers
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
+from core.infrastructure.key_rows import rows_of_keys
 from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
 from core.infrastructure.postgres_pool import Pool
 from core.infrastructure.postgres_run_ledger import PostgresRunLedger
-from core.infrastructure.ranking_model import rows_of_keys
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_job_queue import RedisJobQueue

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -47,7 +46,6 @@ class FeedsMissing(ThreadsMlError):
 class _Wishes:
     """The command's options that say how, not whose."""
 
-    rate: float | None
     wait: bool
     force: bool
 
@@ -66,7 +64,9 @@ def enqueue(
     chunk: Annotated[
         int, typer.Option("--chunk", help="Users a job; 1: the very message that a web process sends.")
     ] = CHUNK_SIZE,
-    rate: Annotated[float | None, typer.Option("--rate", help="Put no more users a second into the queue.")] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="Put no more users a second into the queue, whoever goes on with it.")
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Show progress until the feeds are there; starts a worker if none lives.")
     ] = False,
@@ -78,7 +78,7 @@ def enqueue(
     """Make a new feed for every active user."""
     run_to_end(
         _enqueue(
-            _Asked(days, everyone, users, model, limit, chunk, resume, dry_run), _Wishes(rate, wait, force), data_dir
+            _Asked(days, everyone, users, model, limit, chunk, rate, resume, dry_run), _Wishes(wait, force), data_dir
         )
     )
 
@@ -93,6 +93,7 @@ class _Asked:
     model: str | None
     limit: int | None
     chunk: int
+    rate: float | None
     resume: str | None
     dry_run: bool
 
@@ -109,6 +110,10 @@ class _Asked:
                 raise InvalidInput(f"{name} {number} is wrong: a number from {least} is expected")
         if self.chunk > USERS_AT_ONCE:
             raise InvalidInput(f"--chunk {self.chunk} is wrong: at most {USERS_AT_ONCE} users fit into a job")
+        if self.rate is not None and not 0 < self.rate < float("inf"):
+            raise InvalidInput(f"--rate {self.rate:g} is wrong: users a second are expected")
+        if self.rate is not None and self.resume is not None:
+            raise InvalidInput("--rate and --resume exclude each other: a run keeps the rate it was begun with")
 
     def request(self, settings: Settings) -> RunRequest:
         """The same for the ledger."""
@@ -119,13 +124,12 @@ class _Asked:
             chunk_size=self.chunk,
             min_posts=settings.cold_start_min_interactions,
             model_version=self.model,
+            users_per_s=self.rate,
         )
 
 
 async def _enqueue(asked: _Asked, wishes: _Wishes, data_dir: Path) -> None:
     asked.check()
-    if wishes.rate is not None and not 0 < wishes.rate < float("inf"):
-        raise InvalidInput(f"--rate {wishes.rate:g} is wrong: users a second are expected")
     user_ids = None if asked.users is None else await asyncio.to_thread(read_users, asked.users)
     async with open_platform(data_dir, with_redis=True) as settings, open_bulk(settings) as bulk:
         if asked.dry_run:
@@ -133,12 +137,12 @@ async def _enqueue(asked: _Asked, wishes: _Wishes, data_dir: Path) -> None:
             return
         run = await _run_to_go_on_with(bulk, asked, settings, user_ids, beside_others=wishes.force)
         if not wishes.wait:
-            await _only_enqueue(bulk, run, wishes)
+            await _only_enqueue(bulk, run)
             return
         async with AsyncExitStack() as stack:
             spare_worker = _SpareWorker(stack, bulk, settings, data_dir / "logs")
             await spare_worker()
-            await _with_progress(bulk, run, wishes.rate, spare_worker)
+            await _with_progress(bulk, run, spare_worker)
 
 
 async def _run_to_go_on_with(
@@ -204,27 +208,8 @@ async def _counted(bulk: Bulk, request: RunRequest) -> int:
     return count
 
 
-class _Pace:
-    """Lets no more users a second pass than asked for."""
-
-    def __init__(self, rate: float | None) -> None:
-        self._rate = rate
-        self._began, self._count = time.monotonic(), 0
-
-    async def __call__(self, users: int) -> None:
-        self._count += users
-        if self._rate is not None:
-            await asyncio.sleep(max(0.0, self._began + self._count / self._rate - time.monotonic()))
-
-
-def _users_at_once(rate: float | None) -> int:
-    """About a second's worth."""
-    return USERS_AT_ONCE if rate is None else max(1, min(USERS_AT_ONCE, int(rate)))
-
-
-async def _only_enqueue(bulk: Bulk, run: Run, wishes: _Wishes) -> None:
-    pace = _Pace(wishes.rate)
-    run = await bulk.go_on(run, pace, _users_at_once(wishes.rate))
+async def _only_enqueue(bulk: Bulk, run: Run) -> None:
+    run = await bulk.go_on(run)
     console.print(f"run {run.id}: enqueued {run.counts.users:,} users")
     if not await bulk.queue.workers_alive(Queue.FEEDS_BULK):
         console.print("no worker-bulk lives at the moment: the jobs wait for one")
@@ -251,9 +236,7 @@ async def generate_with_progress(bulk: Bulk, request: RunRequest, *, beside_othe
     return await _with_progress(bulk, await bulk.start(request, operator(), beside_others=beside_others))
 
 
-async def _with_progress(
-    bulk: Bulk, run: Run, rate: float | None = None, check: Callable[[], Awaitable[None]] = _nothing_to_check
-) -> Run:
+async def _with_progress(bulk: Bulk, run: Run, check: Callable[[], Awaitable[None]] = _nothing_to_check) -> Run:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
         TimeRemainingColumn(),
@@ -261,8 +244,7 @@ async def _with_progress(
     console.print(f"run {run.id}")
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("feeds", total=None, told="")
-        pace = _Pace(rate)
-        enqueuing = asyncio.create_task(bulk.go_on(run, pace, _users_at_once(rate)))
+        enqueuing = asyncio.create_task(bulk.go_on(run))
         try:
             run = await _until_over(bulk, run, lambda seen: _show(bar, task, seen), check, enqueuing)
         finally:

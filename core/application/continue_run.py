@@ -1,6 +1,9 @@
 """Write down a run's users and put their jobs into the queue, from wherever somebody else has left off."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +12,7 @@ from core.application.ports.active_users import ActiveUsers
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.run_ledger import RunLedger
 from core.domain.job import ChunkMessage, GenerateMessage
-from core.domain.run import Chunk, Run
+from core.domain.run import Chunk, Run, RunRequest
 
 USERS_AT_ONCE = 10_000
 
@@ -21,6 +24,25 @@ async def nobody_listens(_: int) -> None:
     """For callers who do not mind."""
 
 
+class _Pace:
+    """Lets no more users a second pass than the run was asked to."""
+
+    def __init__(self, run: Run, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._rate, self._now, self._sleep = run.request.users_per_s, now, sleep
+        self._began, self._count = now(), 0
+
+    async def __call__(self, users: int) -> None:
+        self._count += users
+        if self._rate is not None:
+            await self._sleep(max(0.0, self._began + self._count / self._rate - self._now()))
+
+
+def users_at_once(request: RunRequest, users_at_most: int | None = None) -> int:
+    """About a second's worth, and no more than that."""
+    rate = USERS_AT_ONCE if request.users_per_s is None else max(1, int(request.users_per_s))
+    return min(USERS_AT_ONCE, rate, users_at_most or USERS_AT_ONCE)
+
+
 @dataclass(frozen=True, slots=True)
 class ContinueRun:
     """Chunks are in the ledger before their messages are in the queue: what is lost in between can be found."""
@@ -28,17 +50,30 @@ class ContinueRun:
     ledger: RunLedger
     active_users: ActiveUsers
     queue: JobQueue
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    async def __call__(
-        self, run: Run, on_enqueued: OnEnqueued = nobody_listens, users_at_once: int = USERS_AT_ONCE
-    ) -> Run:
-        """Raises RunTakenOver where another process goes on with the run at the same time."""
-        await self.enqueue_open(run, None, on_enqueued, users_at_once)
+    async def __call__(self, run: Run) -> Run:
+        """To the last user, at the run's pace. Raises RunTakenOver where another process goes on with it meanwhile."""
+        return await self._go_on(run, _Pace(run, self.now, self.sleep), None)
+
+    async def for_a_while(self, run: Run, seconds: float) -> Run:
+        """The same at once, with as many users as the run's pace admits in this time: all, where it has none."""
+        rate = run.request.users_per_s
+        return await self._go_on(run, nobody_listens, None if rate is None else max(1, int(rate * seconds)))
+
+    async def _go_on(self, run: Run, on_enqueued: OnEnqueued, users_at_most: int | None) -> Run:
+        at_once = users_at_once(run.request, users_at_most)
+        await self.enqueue_open(run, None, on_enqueued, at_once)
         if not run.is_enumerated:
-            async for user_ids, is_last in self._batches(run, users_at_once):
-                up_to = user_ids[-1] if user_ids else None
-                run = await self.ledger.add_users(run, user_ids, up_to, is_last=is_last)
-                await self.enqueue_open(run, None, on_enqueued, users_at_once)
+            before = run.counts.users
+            async with aclosing(self._batches(run, at_once)) as batches:
+                async for user_ids, is_last in batches:
+                    up_to = user_ids[-1] if user_ids else None
+                    run = await self.ledger.add_users(run, user_ids, up_to, is_last=is_last)
+                    await self.enqueue_open(run, None, on_enqueued, at_once)
+                    if users_at_most is not None and run.counts.users - before >= users_at_most:
+                        break
         await self.ledger.settle(run.id)
         return run
 
@@ -64,7 +99,7 @@ class ContinueRun:
         else:
             await self.queue.submit_chunks([ChunkMessage(chunk.id, run.request_id) for chunk in chunks])
 
-    async def _batches(self, run: Run, users_at_once: int) -> AsyncIterator[tuple[Sequence[UUID], bool]]:
+    async def _batches(self, run: Run, users_at_once: int) -> AsyncGenerator[tuple[Sequence[UUID], bool]]:
         """Users that are not in the run yet, whole chunks of them, and whether they are the last."""
         request, held = run.request, list[UUID]()
         size = max(1, users_at_once // request.chunk_size) * request.chunk_size

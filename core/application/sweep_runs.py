@@ -31,7 +31,7 @@ class SweepRuns:
     async def _swept(self, run: Run) -> int:
         try:
             if await self.ledger.is_untended(run.id, await self.ledger.moment() - OVERDUE_AFTER):
-                await self.continue_run(run)
+                await self.continue_run.for_a_while(run, OVERDUE_AFTER.total_seconds())
         except RunTakenOver:
             return 0
         count = await self._enqueued_anew(run)

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+_REQUEST_PREFIX = "run-"
+
 ATTEMPTS_AT_MOST = 3
 """After so many a chunk is split, and a user who is alone in one is set aside."""
 
@@ -31,7 +33,8 @@ class RunRequest:
     """What was asked for.
 
     within_days: active so many days before data-now, None for ever; limit: users at the most; chunk_size: users a job,
-    1 for the very message that a web process sends; model_version: the model that served when the run began.
+    1 for the very message that a web process sends; model_version: the model that served when the run began;
+    users_per_s: no more users a second go into the queue, None for as fast as can be.
     """
 
     kind: RunKind = RunKind.ACTIVE_USERS
@@ -40,6 +43,7 @@ class RunRequest:
     chunk_size: int = 500
     min_posts: int = 5
     model_version: str | None = None
+    users_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Run:
     @property
     def request_id(self) -> str:
         """What ties the log lines of its jobs to the run."""
-        return f"run-{self.id}"
+        return f"{_REQUEST_PREFIX}{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,14 @@ class SetAside:
 
     user_id: UUID
     error: str
+
+
+def run_id_of(request_id: str) -> UUID | None:
+    """The run whose job it is, None where somebody asked for it."""
+    try:
+        return UUID(request_id.removeprefix(_REQUEST_PREFIX)) if request_id.startswith(_REQUEST_PREFIX) else None
+    except ValueError:
+        return None
 
 
 def halves(user_ids: Sequence[UUID]) -> tuple[Sequence[UUID], Sequence[UUID]]:

@@ -1,6 +1,6 @@
 """A run from its beginning to its end, over fakes that are connected as the real adapters are."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -41,6 +41,10 @@ def user(number: int) -> UUID:
 USERS = [user(number) for number in range(5)]
 
 
+async def nobody_paces() -> None:
+    """Between the portions of an enumeration nothing happens."""
+
+
 def likes(user_id: UUID, count: int = THRESHOLD, days_ago: float = 0) -> list[Interaction]:
     at = NOON - timedelta(days=days_ago)
     return [Interaction(user_id, post(900 + number), InteractionType.LIKE, at) for number in range(count)]
@@ -61,6 +65,8 @@ class BulkStage:
     external_ids: FakeExternalIds = field(default_factory=FakeExternalIds)
     recommender: FakeRecommender = field(default_factory=lambda: FakeRecommender([(post(1), 2.0), (post(2), 1.0)]))
     pauses: list[float] = field(default_factory=list)
+    paces: list[float] = field(default_factory=list)
+    when_pacing: Callable[[], Awaitable[object]] = nobody_paces
 
     def __post_init__(self) -> None:
         async def sleep(seconds: float) -> None:
@@ -78,7 +84,11 @@ class BulkStage:
 
     @property
     def continue_run(self) -> ContinueRun:
-        return ContinueRun(self.ledger, self.active_users, self.queue)
+        async def sleep(seconds: float) -> None:
+            self.paces.append(seconds)
+            await self.when_pacing()
+
+        return ContinueRun(self.ledger, self.active_users, self.queue, lambda: 0.0, sleep)
 
     @property
     def sweep_runs(self) -> SweepRuns:

@@ -7,7 +7,7 @@ import pytest
 
 from core.domain.errors import ArchiveUnavailable, QueueUnavailable, RunTakenOver
 from core.domain.run import RunCounts, RunState
-from tests.unit.core.application.runs import EVERYBODY, USERS, BulkStage, likes, user
+from tests.unit.core.application.runs import EVERYBODY, USERS, BulkStage, likes, nobody_paces, user
 
 
 def users_of(stage: BulkStage) -> list[UUID]:
@@ -27,12 +27,12 @@ async def test_active_users_at_the_threshold_are_enqueued_in_chunks() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
-@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
-async def test_no_more_users_than_the_limit_are_enqueued(limit: int, at_once: int) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 3, None])
+async def test_no_more_users_than_the_limit_are_enqueued(limit: int, at_once: int | None) -> None:
     stage = BulkStage()
-    begun = await stage.start_run(replace(EVERYBODY, limit=limit), "anna")
+    begun = await stage.start_run(replace(EVERYBODY, limit=limit, users_per_s=at_once), "anna")
 
-    run = await stage.continue_run(begun, users_at_once=at_once)
+    run = await stage.continue_run(begun)
 
     assert users_of(stage) == USERS[:limit]
     assert run.is_enumerated
@@ -48,26 +48,52 @@ async def test_chunks_of_one_are_the_messages_of_the_web() -> None:
     assert stage.queue.chunk_messages == []
 
 
-async def test_the_caller_hears_how_many_more_are_enqueued_before_further_ones_are() -> None:
-    stage, heard = BulkStage(), list[tuple[int, int]]()
+async def test_no_more_users_a_second_are_enqueued_than_the_run_was_asked_to() -> None:
+    stage, enqueued = BulkStage(), list[int]()
 
-    async def hear(count: int) -> None:
-        heard.append((count, len(users_of(stage))))
+    async def note() -> None:
+        enqueued.append(len(users_of(stage)))
 
-    await stage.continue_run(await stage.start_run(EVERYBODY, "anna"), hear, users_at_once=2)
+    stage.when_pacing = note
 
-    assert heard == [(2, 2), (2, 4), (1, 5)]
+    await stage.continue_run(await stage.start_run(replace(EVERYBODY, users_per_s=2), "anna"))
+
+    assert enqueued == [2, 4, 5]
+    assert stage.paces == [1.0, 2.0, 2.5]
+
+
+async def test_who_goes_on_with_a_run_keeps_its_rate() -> None:
+    stage = BulkStage()
+    begun = await stage.start_run(replace(EVERYBODY, users_per_s=2), "anna")
+    half = await stage.continue_run.for_a_while(begun, seconds=1)
+
+    await stage.continue_run(await stage.seen(begun))
+
+    assert (half.counts.users, half.is_enumerated) == (2, False)
+    assert users_of(stage) == USERS
+    assert stage.paces == [1.0, 1.5]
+
+
+async def test_a_part_of_a_run_without_a_rate_is_all_of_it() -> None:
+    stage = BulkStage()
+
+    run = await stage.continue_run.for_a_while(await stage.start_run(EVERYBODY, "anna"), seconds=1)
+
+    assert run.is_enumerated
+    assert users_of(stage) == USERS
 
 
 async def test_an_enumeration_that_breaks_off_is_resumed_with_nobody_twice_and_nobody_lost() -> None:
     stage = BulkStage()
-    begun = await stage.start_run(EVERYBODY, "anna")
+    begun = await stage.start_run(replace(EVERYBODY, users_per_s=2), "anna")
 
-    async def die(_: int) -> None:
+    async def die() -> None:
         raise ArchiveUnavailable("here the script is killed")
 
+    stage.when_pacing = die
     with pytest.raises(ArchiveUnavailable):
-        await stage.continue_run(begun, die, users_at_once=2)
+        await stage.continue_run(begun)
+    stage.when_pacing = nobody_paces
     half = await stage.seen(begun)
     run = await stage.continue_run(half)
     await stage.work()
@@ -80,13 +106,15 @@ async def test_an_enumeration_that_breaks_off_is_resumed_with_nobody_twice_and_n
 
 async def test_where_two_enumerate_one_gives_up() -> None:
     stage = BulkStage()
-    begun = await stage.start_run(EVERYBODY, "anna")
+    begun = await stage.start_run(replace(EVERYBODY, users_per_s=2), "anna")
 
-    async def overtake(_: int) -> None:
+    async def overtake() -> None:
+        stage.when_pacing = nobody_paces
         await stage.continue_run(await stage.seen(begun))
 
+    stage.when_pacing = overtake
     with pytest.raises(RunTakenOver):
-        await stage.continue_run(begun, overtake, users_at_once=2)
+        await stage.continue_run(begun)
 
     assert users_of(stage) == USERS
 

@@ -53,6 +53,18 @@ async def test_an_enumeration_that_was_left_alone_is_gone_on_with() -> None:
     assert (await stage.seen(run)).counts == RunCounts(users=5, stored=5)
 
 
+async def test_a_sweeper_goes_on_at_the_rate_of_the_run_and_waits_for_nothing() -> None:
+    stage = BulkStage()
+    run = await stage.start_run(replace(EVERYBODY, users_per_s=0.1), "anna")
+    stage.ledger.clock.advance(60)
+
+    await stage.sweep_runs()
+
+    # Three in half a minute, in whole chunks of two.
+    assert (await stage.seen(run)).counts.users == 4
+    assert stage.paces == []
+
+
 async def test_an_enumeration_that_is_under_way_is_left_to_whom_it_belongs() -> None:
     stage = BulkStage()
     run = await stage.start_run(EVERYBODY, "anna")

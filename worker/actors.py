@@ -30,7 +30,9 @@ def declare_actors(broker: RedisBroker, queue: Queue, lifespan: Lifespan) -> Non
         time_limit=TIME_LIMIT_MILLISECONDS,
     )
     async def generate_feed(user_id: str, request_id: str) -> str:
-        return await run_job(lifespan.parts.generate_feed, user_id, request_id)
+        parts = lifespan.parts
+        generate = parts.generate_in_bulk if queue is Queue.FEEDS_BULK else parts.generate_feed
+        return await run_job(generate, user_id, request_id)
 
     if queue is Queue.FEEDS_BULK:
         _declare_chunks(broker, lifespan)

@@ -1,6 +1,7 @@
 """One job: from the message's texts to the use case, and one line in the log."""
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +9,14 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from core.application.generate_chunk import GenerateChunk
-from core.application.generate_feed import GenerateFeed
+from core.domain.errors import RunCancelled
 from core.domain.feed import Feed
 from core.domain.job import ChunkMessage, GenerateMessage
 
+Generate = Callable[[GenerateMessage], Awaitable[Feed | None]]
 
-async def run_job(generate_feed: GenerateFeed, user_id: str, request_id: str) -> str:
+
+async def run_job(generate_feed: Generate, user_id: str, request_id: str) -> str:
     """Whose feed, for which request, by which model, in how long; an error is logged and goes on to be retried.
 
     The outcome, for whoever counts.
@@ -21,11 +24,12 @@ async def run_job(generate_feed: GenerateFeed, user_id: str, request_id: str) ->
     started = time.perf_counter()
     with bound_contextvars(user_id=user_id, request_id=request_id):
         try:
-            feed = await generate_feed(GenerateMessage(UUID(user_id), request_id))
+            told = _outcome(await generate_feed(GenerateMessage(UUID(user_id), request_id)))
+        except RunCancelled:
+            told = {"outcome": "run_cancelled"}
         except Exception as error:
             structlog.get_logger().warning("job_failed", error=repr(error), duration_ms=_milliseconds_since(started))
             raise
-        told = _outcome(feed)
         structlog.get_logger().info("job_done", duration_ms=_milliseconds_since(started), **told)
         return str(told["outcome"])
 

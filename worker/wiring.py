@@ -15,6 +15,7 @@ from core.application.continue_run import ContinueRun
 from core.application.fail_job import FailJob
 from core.application.generate_chunk import GenerateChunk
 from core.application.generate_feed import GenerateFeed
+from core.application.generate_in_bulk import GenerateInBulk
 from core.application.give_way import GiveWay
 from core.application.make_provisional_feed import MakeProvisionalFeed
 from core.application.ports.popular_posts import PopularPosts
@@ -64,6 +65,7 @@ class WorkerParts:
     """What the actors call, and the worker's sign of life."""
 
     generate_feed: GenerateFeed
+    generate_in_bulk: GenerateInBulk
     generate_chunk: GenerateChunk
     fail_job: FailJob
     presence: WorkerPresence
@@ -128,7 +130,8 @@ async def open_worker(settings: Settings, tell_tail: TellLevels = tell_nobody) -
                 _repeated(SWEEP_SECONDS, SweepRuns(ledger, continue_run, levels)),
             ):
                 presence = RedisWorkerPresence(broker, _process_name())
-                yield WorkerParts(generate_feed, generate_chunk, fail_job, presence)
+                generate_in_bulk = GenerateInBulk(generate_feed, ledger)
+                yield WorkerParts(generate_feed, generate_in_bulk, generate_chunk, fail_job, presence)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ ThreadsMlError
 ├── PruneRefused              the model's bytes are still needed
 ├── RunActive                 another run of the same kind is not over yet
 ├── RunTakenOver              another process goes on with the run
+├── RunCancelled              the run's jobs are not to be done any more
 ├── ArtefactRefused           a model file is not what the registry says
 ├── StorageFull               the local disk has no room for a model
 └── Unavailable               a server cannot be reached right now
@@ -64,6 +65,10 @@ class RunActive(ThreadsMlError):
 
 class RunTakenOver(ThreadsMlError):
     """Another process has gone on with the run, or has ended it; there is nothing left to do for this one."""
+
+
+class RunCancelled(ThreadsMlError):
+    """Somebody has cancelled the run that the job belongs to: it is passed over, not retried."""
 
 
 class ArtefactRefused(ThreadsMlError):

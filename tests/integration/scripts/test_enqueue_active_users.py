@@ -18,14 +18,18 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
+from core.application.find_feed import FindFeed
 from core.domain.job import Queue
 from core.domain.run import RunKind, RunRequest
+from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_pool import Pool
 from core.infrastructure.postgres_run_ledger import PostgresRunLedger
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_job_queue import RedisJobQueue
+from core.infrastructure.system_clock import SystemClock
 from scripts.enqueue_active_users import app as enqueue_app
 from scripts.runs import app as runs_app
+from tests.fakes.stale_models import FakeStaleModels
 from tests.integration.conftest import Servers
 
 ROOT = Path(__file__).parents[3]
@@ -37,12 +41,13 @@ _INTERACT = "insert into user_interaction (user_id, post_id, interaction_type, c
 
 @dataclass(frozen=True)
 class Service:
-    """Forty users with five posts each, and the environment that names the servers."""
+    """Forty users with five posts each, and the environment that names the servers. stored: the cache's own client."""
 
     pool: Pool
     ledger: PostgresRunLedger
     queue: RedisJobQueue
     cache: RedisFeedCache
+    stored: Any
     broker: Any
     environment: dict[str, str]
     folder: Path
@@ -103,7 +108,7 @@ async def service(servers: Servers, tmp_path: Path) -> Service:
     ]
     await servers.pool.executemany(_INTERACT, acts)
     ledger, queue, cache = PostgresRunLedger(servers.pool), RedisJobQueue(servers.broker), RedisFeedCache(servers.cache)
-    return Service(servers.pool, ledger, queue, cache, servers.broker, servers.environment, tmp_path)
+    return Service(servers.pool, ledger, queue, cache, servers.cache, servers.broker, servers.environment, tmp_path)
 
 
 async def until(condition: Any, what: str) -> None:
@@ -206,6 +211,44 @@ async def test_a_cancelled_run_makes_no_feeds(service: Service) -> None:
     )
 
 
+async def test_the_messages_of_a_cancelled_run_are_worked_off_and_make_no_feeds(service: Service) -> None:
+    await service.run("enqueue", "--all", "--chunk", "1")
+    await service.run("runs", "cancel", str(await service.run_id()))
+    waiting = (await service.queue.depths())[Queue.FEEDS_BULK]
+
+    async def is_empty() -> bool:
+        return (await service.queue.depths())[Queue.FEEDS_BULK] == 0
+
+    with service.worker():
+        await until(is_empty, "the worker has taken all messages")
+
+    assert waiting == 40
+    assert await service.counted() == (0, 0)
+
+
+async def test_a_cache_that_is_wiped_in_the_middle_of_a_run_costs_no_feed(service: Service) -> None:
+    script = service.start("scripts.cli", "enqueue", "--all", "--chunk", "4", "--rate", "10")
+
+    async def is_in_the_middle() -> bool:
+        return 8 <= (await service.counted())[0] < 40
+
+    async def is_over() -> bool:
+        return await service.ledger.settle(await service.run_id())
+
+    with service.worker():
+        await until(is_in_the_middle, "some feeds are there")
+        await service.stored.flushdb()
+        await until(is_over, "the run is over")
+    script.communicate()
+    left = [await service.cache.get(user_id) for user_id in USERS]
+    find_feed = FindFeed(service.cache, PostgresFeedArchive(service.pool), FakeStaleModels(), SystemClock())
+    found = [await find_feed(user_id) for user_id in USERS]
+
+    assert await service.counted() == (40, 40)
+    assert 0 < sum(feed is not None for feed in left) < 40
+    assert [one.feed.user_id for one in found if one and one.is_fresh] == USERS
+
+
 async def test_users_of_a_file_and_a_dry_run(service: Service) -> None:
     users = service.folder / "users.txt"
     users.write_text("\n".join(map(str, USERS[:3])) + "\nnobody-knows-me\n\n")
@@ -230,6 +273,7 @@ async def test_users_of_a_file_and_a_dry_run(service: Service) -> None:
         (["--chunk", "100000"], "at most 10000 users"),
         (["--limit", "0"], "--limit 0 is wrong"),
         (["--rate", "0"], "--rate 0 is wrong"),
+        (["--rate", "5", "--resume", "x"], "--rate and --resume exclude each other"),
         (["--all", "--days", "3"], "--days and --all exclude each other"),
         (["--model", "v9"], "there is no model collaborative_filtering_v9"),
         (["--resume", "11111111-1111-1111-1111-111111111111"], "there is no run 11111111"),

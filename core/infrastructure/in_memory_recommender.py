@@ -171,7 +171,10 @@ class InMemoryRecommender:
             self._refuse(serving.model.version, error)
         else:
             self._refused = None
-            structlog.get_logger().info("model_loaded", model_version=serving.model.version, epoch=serving.epoch)
+            takes_tail = self._loaded.tail is not None
+            structlog.get_logger().info(
+                "model_loaded", model_version=serving.model.version, epoch=serving.epoch, takes_tail=takes_tail
+            )
 
     async def _catch_up(self) -> None:
         """All jobs wait for one loading, which goes on where their time is over."""

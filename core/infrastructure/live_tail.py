@@ -51,7 +51,7 @@ class Tails:
 
 
 class LiveTail:
-    """Read by one task at a time; while Postgres is away it stays as it was, and the log says so once an outage."""
+    """Whoever reads on waits for who does; while Postgres is away it stays as it was, and the log says so once."""
 
     def __init__(
         self, source: ReadsTail, model: RankingModel, record: ModelRecord, at_most: int, tell: TellLevels
@@ -63,9 +63,15 @@ class LiveTail:
         self._position = end_of_data(record)
         self._tell = tell
         self._is_away = False
+        self._reading = asyncio.Lock()
 
     async def read_on(self) -> RankingModel | None:
         """The model with all that is known by now; None where nothing new is."""
+        # Two readings from one place would count what they find twice.
+        async with self._reading:
+            return await self._read_on()
+
+    async def _read_on(self) -> RankingModel | None:
         try:
             read = await self._source.read(self._position, self._data_up_to, self._tail.unheard)
         except ArchiveUnavailable as error:

@@ -1,5 +1,6 @@
 """A tail that is read on, and what becomes of it while nobody answers."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -43,6 +44,17 @@ async def test_each_reading_begins_where_the_last_one_ended_and_what_came_counts
         (2, 0, NOON),
         (2, 0, NOON),
     ]
+
+
+async def test_two_who_read_on_at_once_count_nothing_twice() -> None:
+    source = ComingInteractions(NOTHING, [arrays((USERS[0], NEW_POST, 1))])
+    told: list[TailLevels] = []
+    tail = tail_on(source, told)
+
+    await asyncio.gather(tail.read_on(), tail.read_on())
+
+    assert [position.snapshot for position in source.asked] == [None, "1:1:"]
+    assert told[-1].held == 1
 
 
 async def test_while_postgres_is_away_it_stays_as_it_was_is_read_on_from_there_and_the_log_says_so_once() -> None:

@@ -135,15 +135,14 @@ class InMemoryRecommender:
         self._blocked_keys = keys_of(post_ids)
         self._loaded = self._loaded.showing(self._loaded.unblocked, self._blocked_keys)
 
-    async def read_on(self) -> None:
-        """Take in what has happened since the last time."""
+    async def read_on(self) -> bool:
+        """Take in what has happened since the last time; whether anything had."""
         tail = self._loaded.tail
-        if tail is None:
-            return
-        model = await tail.read_on()
+        model = await tail.read_on() if tail is not None else None
         # Another model may have been loaded meanwhile.
         if model is not None and self._loaded.tail is tail:
             self._loaded = self._loaded.showing(model, self._blocked_keys)
+        return model is not None
 
     async def follow_registry(self) -> None:
         """Load what the registry says should serve, unless it does already. Raises ArchiveUnavailable."""
@@ -213,13 +212,14 @@ class InMemoryRecommender:
         spent_seconds = 0.0
         while True:
             await asyncio.sleep(max(READ_TAIL_SECONDS, PAUSE_FOR_WORK * spent_seconds))
-            began = loop.time()
+            began, has_come = loop.time(), False
             try:
-                await self.read_on()
+                has_come = await self.read_on()
             except Exception:
                 # A mistake of ours: it is logged each time, and must not make this reading the last.
                 structlog.get_logger().exception("tail_not_read")
-            spent_seconds = loop.time() - began
+            # Waiting for a Postgres that does not answer is no work.
+            spent_seconds = loop.time() - began if has_come else 0.0
 
     async def _followed(self) -> None:
         """Whatever goes wrong, the next champion must not be missed."""

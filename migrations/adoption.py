@@ -30,6 +30,10 @@ INDEXES = {
     # The newest interaction of all, the window of popular posts, users active since.
     "threads_ml_user_interaction_created_at": ("created_at",),
 }
+ANNOUNCE = """
+    create trigger threads_ml_interactions_written after insert on user_interaction
+    for each statement execute function threads_ml_interactions_written()
+"""
 FOUND = """
     select attname, format_type(atttypid, null) as kind from pg_attribute
     where attrelid = to_regclass('user_interaction') and attnum > 0 and not attisdropped
@@ -58,15 +62,25 @@ def adopt_or_create_interactions(connection: Connection) -> None:
             connection.execute(text(f"create index if not exists {name} on user_interaction ({', '.join(columns)})"))
 
 
+def announce_interactions_if_ours(connection: Connection) -> None:
+    """Have each statement that adds rows wake who listens; on a table of the app's the operator decides."""
+    if _is_ours(connection):
+        connection.execute(text(ANNOUNCE))
+
+
 def drop_interactions_if_ours_and_empty(connection: Connection) -> None:
     """What the app has written stays, and so does a table that was there before."""
     connection.execute(text("lock table user_interaction in access exclusive mode"))
-    comment = connection.scalar(text("select obj_description('user_interaction'::regclass, 'pg_class')"))
-    if comment == OURS and not connection.scalar(text("select exists (select from user_interaction)")):
+    if _is_ours(connection) and not connection.scalar(text("select exists (select from user_interaction)")):
         connection.execute(text("drop table user_interaction"))
         return
     for name in INDEXES:
         connection.execute(text(f"drop index if exists {name}"))
+
+
+def _is_ours(connection: Connection) -> bool:
+    comment = connection.scalar(text("select obj_description('user_interaction'::regclass, 'pg_class')"))
+    return bool(comment == OURS)
 
 
 def _check(connection: Connection, found: dict[str, str]) -> None:

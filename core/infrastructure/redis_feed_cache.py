@@ -163,12 +163,12 @@ class RedisFeedCache:
 
     async def is_cold(self, user_id: UUID) -> bool:
         """Whether the marker is there."""
-        return await self._reads.get(_cold_key(user_id)) is not None
+        return await self._reads.get(cold_key(user_id)) is not None
 
     async def mark_cold(self, user_id: UUID) -> None:
         """Set the marker for half a minute."""
         with translated(CacheUnavailable):
-            await self._client.set(_cold_key(user_id), b"", ex=COLD_SECONDS)
+            await self._client.set(cold_key(user_id), b"", ex=COLD_SECONDS)
 
 
 def feed_key(user_id: UUID) -> str:
@@ -181,7 +181,8 @@ def _kept_milliseconds(feed: Feed) -> int:
     return max(1, remaining // timedelta(milliseconds=1))
 
 
-def _cold_key(user_id: UUID) -> str:
+def cold_key(user_id: UUID) -> str:
+    """Where it is marked that the user has no history."""
     return f"cold:{user_id}"
 
 

@@ -7,7 +7,7 @@ from sanic.exceptions import PayloadTooLarge
 from sanic.http import Http
 
 from web.context import RequestContext
-from web.requests import MAX_BODY_BYTES
+from web.json_body import MAX_BODY_BYTES
 
 # What is sent beyond the limit is read and thrown away up to here: a connection that is closed while the caller still
 # sends is reset, and the caller never sees the 413.

@@ -15,9 +15,9 @@ from sanic.response import HTTPResponse, raw
 
 from core.domain.errors import CursorExpired, InvalidInput, NotFound, Overloaded, Unavailable
 from web.context import HttpRequest
+from web.json_body import MAX_BODY_BYTES, FieldsRefused, MediaTypeRefused
 from web.readiness import NotReady
 from web.request_id import request_id_of
-from web.requests import MAX_BODY_BYTES, FieldsRefused, MediaTypeRefused
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from web.json_body import MAX_BODY_BYTES
 from web.openapi_components import ANYWHERE, answer, components, ref
 from web.openapi_examples import PAGES, REQUEST, TICKETS, jobs
-from web.requests import MAX_BODY_BYTES
 
 Json = dict[str, Any]
 

@@ -9,15 +9,8 @@ from core.domain.feed import FeedOrder
 from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, PagePosition
 from web.cursor import write_cursor
-from web.requests import (
-    MAX_ERRORS,
-    FieldsRefused,
-    GenerateBody,
-    MediaTypeRefused,
-    body_request,
-    query_request,
-    read_body,
-)
+from web.json_body import MAX_ERRORS, FieldsRefused, MediaTypeRefused
+from web.requests import GenerateBody, body_request, query_request, read_body
 
 JSON = "application/json"
 POSITION = PagePosition(FeedOrder(1, 2), 50)

@@ -21,10 +21,13 @@ UP = (
     ) with (fillfactor = 80)
     """,
     "create index user_change_due on user_change (changed_at) where is_due",
-    # Transactions that marked their users themselves: the reader does not do it again.
+    # What transactions have marked by themselves; a reader does not mark it again, and finds here whose feeds to renew.
     """
     create table accepted_batch (
-        transaction xid8 primary key, sequence bigint not null, accepted_at timestamptz not null
+        transaction xid8 primary key,
+        sequence bigint not null,
+        accepted_at timestamptz not null,
+        user_ids uuid[] not null
     )
     """,
     # all_before: what transactions before this one wrote has been read; floor: nothing unread was begun before.

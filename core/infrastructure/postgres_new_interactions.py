@@ -1,0 +1,124 @@
+"""New rows of the app's table, found by the transactions that wrote them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from core.application.ports.new_interactions import Reading
+from core.domain.interaction import InteractionType
+from core.domain.user_change import SEEN_AT_MOST, UserChange
+from core.infrastructure.postgres_pool import Pool, transaction
+
+OVERLAP_SECONDS = 60.0
+JUST_READ_SECONDS = 0.05
+TOLD_AT_MOST = 20_000
+LONGEST_READ_SECONDS = 600.0
+AFTER_A_JUMP = timedelta(days=1)
+_KNOWN_TYPES = [kind.value for kind in InteractionType]
+
+# The oldest transaction that is still open is looked up before any row is: one that ends in between is seen, or its
+# rows are. One that only reads, a backup say, counts for an hour at the most. When a prepared one began is not told:
+# while there is one the floor stays where it was.
+_TURN = """
+    select floor, least(
+        now(),
+        (
+            select min(greatest(xact_start, case when backend_xid is null then now() - interval '1 hour' end))
+            from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+        ),
+        (select floor where exists (select from pg_prepared_xacts where database = current_database()))
+    ) as next_floor
+    from interaction_watermark
+    where id = 1 and read_at not between now() - $1::interval and now()
+    for update skip locked
+"""
+# A row's xmin is the transaction, or the part of one, that wrote it. All before the watermark's were over when that was
+# set: their rows have been read. Of those from there on the ones that have been read are known by name, also parts of
+# transactions, of which a snapshot cannot say whether they are over. Of xmin the upper half is missing: it is that of
+# the largest number below the next one to be given out.
+_READ = """
+    with moment as materialized (
+        select pg_snapshot_xmin(pg_current_snapshot()) as all_before,
+            pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next
+    ),
+    written as materialized (
+        select user_id, post_id, created_at,
+            (next - ((next - row.xmin::text::bigint) & 4294967295))::text::xid8 as transaction
+        from user_interaction as row, moment
+        where created_at >= $1::timestamptz and interaction_type = any($2)
+            and user_id is not null and post_id is not null
+    ),
+    unread as materialized (
+        select user_id, post_id, created_at, transaction from written
+        where transaction >= (select all_before from interaction_watermark)
+            and not exists (select from read_transaction as known where known.transaction = written.transaction)
+    ),
+    batch as materialized (
+        select transaction, user_ids from accepted_batch as accepted
+        where not exists (select from read_transaction as known where known.transaction = accepted.transaction)
+    ),
+    marked as (
+        insert into user_change (user_id, sequence, changed_at, is_due)
+        select user_id, nextval('interaction_sequence'), now(), true
+        from (
+            select distinct user_id from unread
+            where not exists (select from accepted_batch as own where own.transaction = unread.transaction)
+            order by user_id
+        ) as users
+        on conflict (user_id) do update
+            set sequence = nextval('interaction_sequence'), changed_at = excluded.changed_at, is_due = true
+        returning user_id, sequence
+    ),
+    remembered as (
+        insert into read_transaction
+        select transaction from unread, moment where transaction >= moment.all_before
+        union select transaction from batch, moment where transaction >= moment.all_before
+    ),
+    forgotten as (delete from read_transaction using moment where transaction < moment.all_before),
+    purged as (delete from accepted_batch using moment where transaction < moment.all_before),
+    moved as (
+        update interaction_watermark set all_before = moment.all_before, floor = $3::timestamptz, read_at = now()
+        from moment
+    ),
+    told as (
+        select user_id, (array_agg(post_id order by created_at desc, post_id))[:$4] as post_ids from unread
+        where (select count(*) from unread) <= $5 group by user_id
+    ),
+    changed as (
+        select user_id, coalesce(post_ids, '{}') as post_ids
+        from told full join (select distinct unnest(user_ids) as user_id from batch) as accepted using (user_id)
+    )
+    select user_id, post_ids, coalesce(marked.sequence, user_change.sequence) as sequence,
+        (select count(*) from unread) <= $5 as is_whole
+    from (select true) as once
+        left join changed on true left join marked using (user_id) left join user_change using (user_id)
+"""
+
+
+class PostgresNewInteractions:
+    """The watermark's row is the turn: who holds it reads, and moves it in the same transaction."""
+
+    def __init__(
+        self, pool: Pool, overlap_seconds: float = OVERLAP_SECONDS, just_read_seconds: float = JUST_READ_SECONDS
+    ) -> None:
+        """overlap_seconds: by how much a row's time may lie before the beginning of its transaction."""
+        self._pool = pool
+        self._overlap = timedelta(seconds=overlap_seconds)
+        self._just_read = timedelta(seconds=just_read_seconds)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reading | None]:
+        """Rows of all types that are known here."""
+        async with transaction(self._pool) as connection:
+            turn = await connection.fetchrow(_TURN, self._just_read)
+            if turn is None:
+                yield None
+                return
+            arguments = (self._since(**turn), _KNOWN_TYPES, turn["next_floor"], SEEN_AT_MOST, TOLD_AT_MOST)
+            rows = await connection.fetch(_READ, *arguments, timeout=LONGEST_READ_SECONDS)
+            changes = [UserChange(row["user_id"], row["sequence"], row["post_ids"]) for row in rows if row["user_id"]]
+            yield Reading(changes, is_whole=rows[0]["is_whole"])
+
+    def _since(self, floor: datetime, next_floor: datetime) -> datetime:
+        """Where the clock was set back, times from before the floor count as well: nobody knows by how much."""
+        return (floor if floor <= next_floor else next_floor - AFTER_A_JUMP) - self._overlap

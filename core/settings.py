@@ -92,6 +92,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     popular_window_days: Days = 30
     popular_refresh_seconds: Positive = 600.0
 
+    interaction_poll_seconds: Positive = 0.5
+    interaction_overlap_seconds: NonNegative = 60.0
+    visit_recent_seconds: Positive = 600.0
+    renewal_pace_seconds: Positive = 3.0
+
     active_days: Days = 30
     worker_processes: PositiveInt = 1
     worker_threads: PositiveInt = 4

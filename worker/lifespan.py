@@ -14,7 +14,9 @@ from dramatiq.asyncio import get_event_loop_thread
 from core.domain.errors import ConfigurationError, ThreadsMlError
 from core.domain.job import Queue
 from core.infrastructure.live_tail import TellLevels, tell_nobody
+from core.infrastructure.postgres_interaction_alarm import PostgresInteractionAlarm
 from core.settings import Settings
+from worker.following import following
 from worker.wiring import WorkerParts, open_worker, present
 
 Result = TypeVar("Result")
@@ -55,7 +57,8 @@ class Lifespan(Middleware):
     def before_worker_boot(self, _: Broker, __: Worker) -> None:
         """Open everything, or leave: Dramatiq would swallow the error and go on without."""
         try:
-            self._parts = run_on_loop(self._resources.enter_async_context(open_worker(self._settings, self._tell_tail)))
+            opening = open_worker(self._settings, self._queue, self._tell_tail)
+            self._parts = run_on_loop(self._resources.enter_async_context(opening))
         except ThreadsMlError as error:
             structlog.get_logger().error("worker_not_started", reason=str(error))
             _leave(ConfigurationError.EXIT_CODE if isinstance(error, ConfigurationError) else 1)
@@ -64,9 +67,16 @@ class Lifespan(Middleware):
             _leave(1)
 
     def after_worker_boot(self, _: Broker, __: Worker) -> None:
-        """Tell that somebody works; what there is by now stays, and the collector need not look through it again."""
+        """Tell that somebody works, and follow the interactions where people wait for what comes of it.
+
+        What there is by now stays, and the collector need not look through it again.
+        """
         gc.freeze()
         run_on_loop(self._presence.enter_async_context(present(self.parts.presence, self._queue)))
+        if self._queue is Queue.FEEDS:
+            alarm = PostgresInteractionAlarm(self._settings.database_url)
+            follow, poll_seconds = self.parts.follow_interactions, self._settings.interaction_poll_seconds
+            run_on_loop(self._presence.enter_async_context(following(follow, alarm, poll_seconds)))
 
     def before_worker_shutdown(self, _: Broker, __: Worker) -> None:
         """Nobody is to wait for a worker that only finishes what it has begun."""

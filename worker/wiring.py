@@ -13,6 +13,7 @@ import structlog
 
 from core.application.continue_run import ContinueRun
 from core.application.fail_job import FailJob
+from core.application.follow_interactions import FollowInteractions
 from core.application.generate_chunk import GenerateChunk
 from core.application.generate_feed import GenerateFeed
 from core.application.generate_in_bulk import GenerateInBulk
@@ -20,6 +21,7 @@ from core.application.give_way import GiveWay
 from core.application.make_provisional_feed import MakeProvisionalFeed
 from core.application.ports.popular_posts import PopularPosts
 from core.application.ports.worker_presence import WorkerPresence
+from core.application.renew_due_feeds import RenewDueFeeds
 from core.application.sweep_runs import SweepRuns
 from core.application.sweep_tickets import SweepTickets
 from core.domain.errors import QueueUnavailable, ThreadsMlError
@@ -33,12 +35,14 @@ from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.live_tail import Tails, TellLevels, tell_nobody
 from core.infrastructure.numba_machine_code import warm_kernels
 from core.infrastructure.postgres_active_users import PostgresActiveUsers
+from core.infrastructure.postgres_due_users import PostgresDueUsers
 from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_interaction_tail import PostgresInteractionTail
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
+from core.infrastructure.postgres_new_interactions import PostgresNewInteractions
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_run_ledger import PostgresRunLedger
@@ -46,8 +50,11 @@ from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.redis_client import RedisClient, open_redis, translated, warn_of_eviction
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
+from core.infrastructure.redis_job_pacing import RedisJobPacing
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_queue_levels import RedisQueueLevels
+from core.infrastructure.redis_seen_posts import RedisSeenPosts
+from core.infrastructure.redis_visits import RedisVisits
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from core.infrastructure.system_clock import SystemClock
 from core.infrastructure.task_ending import end_task
@@ -62,20 +69,23 @@ LEASE_CONNECTIONS = 1  # leases and signs of life are brief; messages have conne
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What the actors call, and the worker's sign of life."""
+    """What the actors call, what is done besides, and the worker's sign of life."""
 
     generate_feed: GenerateFeed
     generate_in_bulk: GenerateInBulk
     generate_chunk: GenerateChunk
     fail_job: FailJob
+    follow_interactions: FollowInteractions
     presence: WorkerPresence
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings, tell_tail: TellLevels = tell_nobody) -> AsyncIterator[WorkerParts]:
+async def open_worker(
+    settings: Settings, queue_name: Queue = Queue.FEEDS, tell_tail: TellLevels = tell_nobody
+) -> AsyncIterator[WorkerParts]:
     """Raises ArchiveUnavailable or QueueUnavailable when a server cannot be reached: such a worker is of no use."""
     async with (
-        open_pool(settings.database_url, settings.database_pool_size) as pool,
+        open_pool(settings.database_url, _pool_size(settings, queue_name)) as pool,
         _redis(settings.redis_url, "REDIS_URL", settings, settings.redis_pool_size) as cache,
         _redis(settings.effective_broker_url, "BROKER_URL", settings, LEASE_CONNECTIONS) as broker,
     ):
@@ -131,7 +141,8 @@ async def open_worker(settings: Settings, tell_tail: TellLevels = tell_nobody) -
             ):
                 presence = RedisWorkerPresence(broker, _process_name())
                 generate_in_bulk = GenerateInBulk(generate_feed, ledger)
-                yield WorkerParts(generate_feed, generate_in_bulk, generate_chunk, fail_job, presence)
+                follow = _follow_interactions(pool, cache, queue, settings)
+                yield WorkerParts(generate_feed, generate_in_bulk, generate_chunk, fail_job, follow, presence)
 
 
 @asynccontextmanager
@@ -154,6 +165,11 @@ def _redis(url: str, variable: str, settings: Settings, pool_size: int) -> Abstr
     )
 
 
+def _pool_size(settings: Settings, queue: Queue) -> int:
+    """Who follows the interactions has a connection besides the pool that listens."""
+    return max(1, settings.database_pool_size - (queue is Queue.FEEDS))
+
+
 def _guarded(pool: Pool) -> GuardedPool:
     """For the first and the last that a job asks of Postgres: while that is silent, no thread but one waits for it."""
     return GuardedPool(pool, CircuitBreaker("postgres"), ANSWER_WITHIN_SECONDS)
@@ -162,6 +178,23 @@ def _guarded(pool: Pool) -> GuardedPool:
 def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
     return PostgresPopularPosts(
         pool, settings.interaction_weights, settings.popular_half_life_hours, settings.popular_window_days
+    )
+
+
+def _follow_interactions(
+    pool: Pool, cache: RedisClient, queue: RedisJobQueue, settings: Settings
+) -> FollowInteractions:
+    # Workers that all wake up at once look once together.
+    just_read_seconds = settings.interaction_poll_seconds / 10
+    return FollowInteractions(
+        PostgresNewInteractions(pool, settings.interaction_overlap_seconds, just_read_seconds),
+        RedisSeenPosts(cache),
+        RenewDueFeeds(
+            PostgresDueUsers(pool),
+            RedisVisits(cache, settings.visit_recent_seconds),
+            RedisJobPacing(cache, settings.renewal_pace_seconds),
+            queue,
+        ),
     )
 
 

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.application.cut_page import CutPage
 from core.application.find_feed import FindFeed
 from core.application.get_feed import GetFeed
 from core.application.get_job import GetJob
+from core.application.hide_post import HidePost
 from core.application.measure_service import MeasureService
 from core.application.offer_popular import OfferPopular
 from core.application.recommend_posts import RecommendPosts
@@ -28,10 +30,13 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.feed_archive import FakeFeedArchive
 from tests.fakes.feed_cache import FakeFeedCache
 from tests.fakes.feed_signals import FakeFeedSignals
+from tests.fakes.hidden_posts import FakeHiddenPosts
 from tests.fakes.interaction_history import FakeInteractionHistory
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.fakes.popular_posts import FakeHeldPopularFeed, FakePopularPosts
+from tests.fakes.post_signals import FakePostSignals
+from tests.fakes.post_states import FakePostStates
 from tests.fakes.queue_levels import FakeQueueLevels
 from tests.fakes.stale_models import FakeStaleModels
 from tests.fakes.stored_feeds import FakeStoredFeeds
@@ -146,6 +151,9 @@ class Stage:
     registry: FakeModelRegistry = field(default_factory=FakeModelRegistry)
     waiting_room: WaitingRoom = field(default_factory=lambda: WaitingRoom(100))
     stale_models: FakeStaleModels = field(default_factory=FakeStaleModels)
+    hidden_posts: FakeHiddenPosts = field(default_factory=FakeHiddenPosts)
+    posts: FakePostStates = field(default_factory=FakePostStates)
+    post_signals: FakePostSignals = field(default_factory=FakePostSignals)
     popular: FakeHeldPopularFeed = field(default_factory=lambda: FakeHeldPopularFeed(popular_feed_of(101, 102, 103)))
 
     def __post_init__(self) -> None:
@@ -176,13 +184,21 @@ class Stage:
         self.cache.unavailable = self.queue.unavailable = self.signals.unavailable = True
 
     def stop_postgres(self) -> None:
-        self.archive.unavailable = self.history.unavailable = self.tickets.unavailable = True
+        self.posts.unavailable = self.archive.unavailable = self.history.unavailable = self.tickets.unavailable = True
         self.registry.unavailable = True
 
     @property
     def offer_popular(self) -> OfferPopular:
         composition = Composition(150, min_score=0.1, cold_start_threshold=5, cold_start_strategy=self.strategy)
-        return OfferPopular(self.popular, composition, self.clock)
+        return OfferPopular(self.popular, composition, self.cut_page, self.clock)
+
+    @property
+    def cut_page(self) -> CutPage:
+        return CutPage(self.hidden_posts)
+
+    @property
+    def hide_post(self) -> HidePost:
+        return HidePost(self.posts, self.hidden_posts, self.post_signals)
 
     @property
     def find_feed(self) -> FindFeed:
@@ -190,13 +206,14 @@ class Stage:
 
     @property
     def get_feed(self) -> GetFeed:
-        return GetFeed(self.find_feed, self.offer_popular)
+        return GetFeed(self.find_feed, self.offer_popular, self.cut_page)
 
     @property
     def get_job(self) -> GetJob:
         return GetJob(
             find_feed=self.find_feed,
             offer_popular=self.offer_popular,
+            cut_page=self.cut_page,
             history=self.history,
             queue=self.queue,
             signals=self.signals,
@@ -220,6 +237,7 @@ class Stage:
         return RecommendPosts(
             find_feed=self.find_feed,
             offer_popular=self.offer_popular,
+            cut_page=self.cut_page,
             cache=self.cache,
             history=self.history,
             queue=self.queue,

@@ -125,9 +125,10 @@ def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:
     remaining = int((page.expires_at - now).total_seconds())
     # Without a mark of its own a caller who asks again would never learn that the page has become stale.
     mark = ("-provisional" if page.is_provisional else "") + ("-stale" if page.source is FeedSource.STALE else "")
+    variant = f"-{page.left_out}" if page.left_out else ""
     max_age = 0 if mark else max(0, min(MAX_AGE_SECONDS, remaining))
     return {
-        Header.ETAG: f'W/"{page.order.epoch}-{page.order.generation}{mark}"',
+        Header.ETAG: f'W/"{page.order.epoch}-{page.order.generation}{mark}{variant}"',
         Header.CACHE_CONTROL: f"private, max-age={max_age}",
         Header.FEED_SOURCE: page.source.value,
         Header.VARY: "Accept-Encoding",

@@ -15,7 +15,7 @@ from sanic.response import HTTPResponse, raw
 
 from core.domain.errors import CursorExpired, InvalidInput, NotFound, Overloaded, Unavailable
 from web.context import HttpRequest
-from web.json_body import MAX_BODY_BYTES, FieldsRefused, MediaTypeRefused
+from web.json_body import MAX_BODY_BYTES, FieldsRefused, MediaTypeRefused, ParametersRefused
 from web.readiness import NotReady
 from web.request_id import request_id_of
 
@@ -127,6 +127,8 @@ def _detail(request: HttpRequest, exception: Exception, kind: ProblemKind) -> st
 
 
 def _field_problems(request: HttpRequest, exception: Exception) -> list[FieldProblem] | UnsetType:
+    if isinstance(exception, ParametersRefused):
+        return [FieldProblem(error.detail, parameter=error.pointer.removeprefix("/")) for error in exception.errors]
     if isinstance(exception, FieldsRefused):
         return [_field_problem(request, error.pointer, error.detail) for error in exception.errors]
     if isinstance(exception, InvalidInput) and exception.pointer:
@@ -135,8 +137,8 @@ def _field_problems(request: HttpRequest, exception: Exception) -> list[FieldPro
 
 
 def _field_problem(request: HttpRequest, pointer: str, detail: str) -> FieldProblem:
-    """Only a POST has a body to point into; elsewhere the same names are those of parameters."""
-    if request.method == "POST":
+    """Only these have a body to point into; elsewhere the same names are those of parameters."""
+    if request.method in {"POST", "PUT"}:
         return FieldProblem(detail, pointer=pointer)
     return FieldProblem(detail, parameter=pointer.removeprefix("/"))
 

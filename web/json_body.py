@@ -34,6 +34,10 @@ class FieldsRefused(InvalidInput):
         self.errors = errors
 
 
+class ParametersRefused(FieldsRefused):
+    """The same of parameters of the path, whatever the method: the pointers name them behind the slash."""
+
+
 class MediaTypeRefused(InvalidInput):
     """The body says that it is something else than JSON."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from web.json_body import MAX_BODY_BYTES
 from web.openapi_components import ANYWHERE, answer, components, ref
-from web.openapi_examples import PAGES, REQUEST, TICKETS, jobs
+from web.openapi_examples import PAGES, POST_BODIES, POSTS, REQUEST, TICKETS, jobs
 
 Json = dict[str, Any]
 
@@ -25,6 +25,7 @@ def openapi_document(title: str = "threads-ml-service", version: str = "0.1.0", 
         "servers": [{"url": "/", "description": "where this description is"}],
         "tags": [
             {"name": "recommendations", "description": "Lists of posts, and the jobs that make them"},
+            {"name": "posts", "description": "Posts that must not be served, or not for ever"},
             {"name": "operation", "description": "How the process stands, and this description"},
         ],
         "paths": {
@@ -39,6 +40,7 @@ def _paths(default_limit: int) -> dict[str, Json]:
         "/recommendations/generate": {"post": _generate(default_limit), "get": _show_feed_of_generate()},
         "/recommendations/{user_id}": {"get": _show_feed()},
         "/recommendations/jobs/{ticket}": {"get": _show_job()},
+        "/posts/{post_id}": {"put": _put_post(), "get": _show_post()},
         "/health": {"get": _show_health()},
         "/ready": {"get": _show_readiness()},
         "/openapi.json": {"get": _show_openapi()},
@@ -155,6 +157,44 @@ def _show_job() -> Json:
                 ("Retry-After?", "Cache-Control", "Preference-Applied?"),
                 links={"again": _link_to_job("$request.path.ticket"), "nextPage": _link_to_next_page("/result/")},
             ),
+            **_problem_refs(404),
+        },
+    }
+
+
+def _put_post() -> Json:
+    return {
+        "operationId": "putPost",
+        "tags": ["posts"],
+        "summary": "Hide a post, let it expire, or show it again",
+        "description": (
+            "Replaces what was said of the post. From the answer on this process serves a hidden or expired post from "
+            "no source any more, every other process within a second; new lists leave it out. Posts of which nothing "
+            "is said are served. Said twice it is the same."
+        ),
+        "parameters": [ref("parameters", "PostId"), ref("parameters", "RequestId")],
+        "requestBody": {"required": True, "content": _json_content("PostBody", POST_BODIES)},
+        "responses": {
+            "200": answer(
+                "What is said of it now",
+                _json_content("PostStateBody", POSTS),
+                ("Cache-Control",),
+                links={"post": {"operationId": "getPost", "parameters": {"path.post_id": "$request.path.post_id"}}},
+            ),
+            **_problem_refs(415),
+        },
+    }
+
+
+def _show_post() -> Json:
+    return {
+        "operationId": "getPost",
+        "tags": ["posts"],
+        "summary": "What was said of a post",
+        "description": "404 where nothing ever was: such a post is served.",
+        "parameters": [ref("parameters", "PostId"), ref("parameters", "RequestId")],
+        "responses": {
+            "200": answer("What was said last", _json_content("PostStateBody", POSTS), ("Cache-Control",)),
             **_problem_refs(404),
         },
     }

@@ -8,9 +8,11 @@ from core.domain.backlog import LONGEST_RETRY_SECONDS
 from core.domain.feed import FeedSource
 from web.answers import JobBody, PageBody
 from web.errors import GENERATION_FAILED, MEDIA_TYPE, Problem, ProblemKind
-from web.openapi_examples import DEMO_USER, problem, problems_by_status
+from web.openapi_examples import DEMO_POST, DEMO_USER, problem, problems_by_status
+from web.post_requests import PostBody
 from web.prefer import LONGEST_WAIT_SECONDS
-from web.requests import CursorText, GenerateBody, Limit, UserId
+from web.requests import CursorText, GenerateBody, Limit, PostId, UserId
+from web.routes.posts import PostStateBody
 
 Json = dict[str, Any]
 
@@ -52,13 +54,14 @@ def _header_refs(names: tuple[str, ...]) -> Json:
 
 def _schemas(default_limit: int) -> dict[str, Json]:
     _, made = msgspec.json.schema_components(
-        [GenerateBody, PageBody, JobBody, Problem], ref_template="#/components/schemas/{name}"
+        [GenerateBody, PageBody, JobBody, PostBody, PostStateBody, Problem], ref_template="#/components/schemas/{name}"
     )
     schemas: dict[str, Json] = msgspec.to_builtins(made)
     schemas["GenerateBody"]["properties"]["limit"]["default"] = default_limit
     schemas["JobBody"]["properties"]["ticket"]["format"] = "uuid"
     schemas["JobBody"]["properties"]["location"]["format"] = "uri-reference"
     schemas["JobBody"]["properties"]["expires_at"]["format"] = "date-time"
+    schemas["PostStateBody"]["properties"]["expires_at"]["format"] = "date-time"
     general = schemas.pop("Problem")
     schemas["GenerationProblem"] = _problem_schema("GenerationProblem", general, [GENERATION_FAILED])
     schemas["JobBody"]["properties"]["problem"] = ref("schemas", "GenerationProblem")
@@ -90,6 +93,7 @@ def _parameters(default_limit: int) -> dict[str, Json]:
             "description": "from a 202; links lead there",
             "schema": {"type": "string", "format": "uuid"},
         },
+        "PostId": path | {"name": "post_id", "schema": msgspec.json.schema(PostId), "example": DEMO_POST},
         "Limit": query | {"name": "limit", "schema": msgspec.json.schema(Limit) | {"default": default_limit}},
         "Cursor": query | {"name": "cursor", "schema": msgspec.json.schema(CursorText)},
         "Prefer": header

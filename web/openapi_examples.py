@@ -7,6 +7,7 @@ from web.errors import FAULT, GENERATION_FAILED, KINDS, ProblemKind
 Json = dict[str, Any]
 
 DEMO_USER = "027baf23-101f-48d2-b7d1-4a23e6cf8e4a"
+DEMO_POST = "5c9b4c7e-8f4a-4b7e-9a39-2f6f0d3c1b18"
 _TICKET = "6f0c2f6e-7d5b-4d3c-9c55-0f3ad7a1c1de"
 _DETAILS = {
     "invalid-input": "/limit must be a whole number from 1 to 100",
@@ -46,6 +47,15 @@ PAGES: Json = {
     "fresh": {"value": _PAGE},
     "stale": {"value": _PAGE | {"stale": True}},
     "popular": {"value": _POPULAR},
+}
+POST_BODIES: Json = {
+    "hidden": {"value": {"hidden": True}},
+    "expiring": {"value": {"expires_at": "2026-12-31T23:00:00Z"}},
+    "shown again": {"value": {}},
+}
+POSTS: Json = {
+    "hidden": {"value": {"post_id": DEMO_POST, "hidden": True}},
+    "expiring": {"value": {"post_id": DEMO_POST, "hidden": False, "expires_at": "2026-12-31T23:00:00Z"}},
 }
 TICKETS: Json = {"queued": {"value": _JOB}}
 

@@ -5,9 +5,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from core.application.cut_page import CutPage
 from core.application.find_feed import FindFeed
 from core.application.get_feed import GetFeed
 from core.application.get_job import GetJob
+from core.application.get_post import GetPost
+from core.application.hide_post import HidePost
 from core.application.measure_service import MeasureService
 from core.application.offer_popular import OfferPopular
 from core.application.ports.clock import Clock
@@ -20,6 +23,7 @@ from core.domain.errors import ConfigurationError
 from core.infrastructure.absent_redis import AbsentFeedCache, AbsentFeedSignals, AbsentJobQueue, AbsentQueueLevels
 from core.infrastructure.circuit_breaker import CircuitBreaker
 from core.infrastructure.guarded_pool import GuardedPool
+from core.infrastructure.held_hidden_posts import HeldHiddenPosts
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.held_stale_models import HeldStaleModels
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
@@ -27,6 +31,7 @@ from core.infrastructure.postgres_interaction_history import PostgresInteraction
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
+from core.infrastructure.postgres_post_states import PostgresPostStates
 from core.infrastructure.postgres_stored_feeds import PostgresStoredFeeds
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.redis_client import RedisClient, open_redis
@@ -49,6 +54,8 @@ class UseCases:
     recommend_posts: RecommendPosts
     get_feed: GetFeed
     get_job: GetJob
+    hide_post: HidePost
+    get_post: GetPost
     find_degradations: FindDegradations
     measure_service: MeasureService
     clock: Clock
@@ -76,22 +83,29 @@ async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
     async with AsyncExitStack() as stack:
         servers = await _open_servers(stack, settings)
         popular = await stack.enter_async_context(HeldPopular(_popular_posts(servers.pool, settings)))
-        offer_popular = OfferPopular(popular, settings.composition, SystemClock())
+        posts = PostgresPostStates(servers.pool)
+        hidden_posts = await stack.enter_async_context(HeldHiddenPosts(posts))
+        servers.signals.on_posts_changed(hidden_posts.wake)
+        offer_popular = OfferPopular(popular, settings.composition, CutPage(hidden_posts), SystemClock())
         registry = _model_registry(servers.pool, settings)
         stale_models = await stack.enter_async_context(HeldStaleModels(registry, settings.model_poll_seconds))
         archive = PostgresFeedArchive(servers.pool)
         find_feed = FindFeed(servers.cache, archive, stale_models, offer_popular.clock)
-        yield _use_cases(settings, servers, find_feed, offer_popular)
+        hide_post = HidePost(posts, hidden_posts, servers.signals)
+        yield _use_cases(settings, servers, find_feed, offer_popular, hide_post)
 
 
-def _use_cases(settings: Settings, servers: _Servers, find_feed: FindFeed, offer_popular: OfferPopular) -> UseCases:
-    clock = offer_popular.clock
+def _use_cases(
+    settings: Settings, servers: _Servers, find_feed: FindFeed, offer_popular: OfferPopular, hide_post: HidePost
+) -> UseCases:
+    clock, cut_page = offer_popular.clock, offer_popular.cut_page
     history, tickets = PostgresInteractionHistory(servers.pool), PostgresTicketStore(servers.pool)
     waiting_room = WaitingRoom(settings.waiters_at_most)
     return UseCases(
         recommend_posts=RecommendPosts(
             find_feed=find_feed,
             offer_popular=offer_popular,
+            cut_page=cut_page,
             cache=servers.cache,
             history=history,
             queue=servers.queue,
@@ -101,8 +115,20 @@ def _use_cases(settings: Settings, servers: _Servers, find_feed: FindFeed, offer
             clock=clock,
             ticket_ttl=timedelta(seconds=settings.ticket_ttl_seconds),
         ),
-        get_feed=GetFeed(find_feed, offer_popular),
-        get_job=GetJob(find_feed, offer_popular, history, servers.queue, servers.signals, tickets, waiting_room, clock),
+        get_feed=GetFeed(find_feed, offer_popular, cut_page),
+        get_job=GetJob(
+            find_feed,
+            offer_popular,
+            cut_page,
+            history,
+            servers.queue,
+            servers.signals,
+            tickets,
+            waiting_room,
+            clock,
+        ),
+        hide_post=hide_post,
+        get_post=GetPost(hide_post.posts),
         find_degradations=FindDegradations(
             servers.cache, servers.queue, _model_registry(servers.pool, settings), _missing(settings)
         ),

@@ -30,6 +30,7 @@ from core.infrastructure.array_pages import rendered_by_arrays
 from core.infrastructure.artefact_stores import artefact_store
 from core.infrastructure.circuit_breaker import CircuitBreaker
 from core.infrastructure.guarded_pool import GuardedPool
+from core.infrastructure.held_hidden_posts import HeldHiddenPosts
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.live_tail import Tails, TellLevels, tell_nobody
@@ -45,6 +46,7 @@ from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_new_interactions import PostgresNewInteractions
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
+from core.infrastructure.postgres_post_states import PostgresPostStates
 from core.infrastructure.postgres_run_ledger import PostgresRunLedger
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.redis_client import RedisClient, open_redis, translated, warn_of_eviction
@@ -98,6 +100,7 @@ async def open_worker(
         async with (
             _recommender(pool, settings, tell_tail) as recommender,
             HeldPopular(popular) as held_popular,
+            HeldHiddenPosts(PostgresPostStates(_guarded(pool))) as hidden_posts,
             _counted_once(popular, held_popular, settings),
             _repeated(LOOK_AT_POPULAR_SECONDS, lambda: _refresh(popular, held_popular, settings)),
         ):
@@ -108,6 +111,7 @@ async def open_worker(
                 history=PostgresInteractionHistory(guarded),
                 recommender=recommender,
                 popular=held_popular,
+                hidden_posts=hidden_posts,
                 external_ids=external_ids,
                 archive=PostgresFeedArchive(pool),
                 cache=feed_cache,
@@ -116,7 +120,7 @@ async def open_worker(
                 composition=settings.composition,
                 valid_for=timedelta(hours=settings.recommendation_max_age_hours),
                 make_provisional_feed=MakeProvisionalFeed(
-                    recommender, held_popular, external_ids, feed_cache, clock, settings.composition
+                    recommender, held_popular, hidden_posts, external_ids, feed_cache, clock, settings.composition
                 ),
             )
             fail_job = FailJob(PostgresTicketStore(guarded), queue, RedisFeedSignals(cache))
@@ -127,6 +131,7 @@ async def open_worker(
                 histories=PostgresHistoryBatches(pool),
                 recommender=recommender,
                 popular=held_popular,
+                hidden_posts=hidden_posts,
                 external_ids=external_ids,
                 cache=feed_cache,
                 queue=queue,

@@ -10,6 +10,7 @@ from core.application.give_way import GiveWay
 from core.application.ports.clock import Clock
 from core.application.ports.external_ids import ExternalIds
 from core.application.ports.feed_cache import FeedCache
+from core.application.ports.hidden_posts import HiddenPosts
 from core.application.ports.history_batches import HistoryBatches
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.popular_posts import HeldPopularFeed
@@ -31,6 +32,7 @@ class GenerateChunk:
     histories: HistoryBatches
     recommender: Recommender
     popular: HeldPopularFeed
+    hidden_posts: HiddenPosts
     external_ids: ExternalIds
     cache: FeedCache
     queue: JobQueue
@@ -73,7 +75,8 @@ class GenerateChunk:
 
     async def _made(self, chunk: Chunk) -> Sequence[Feed]:
         histories = await self.histories.read(chunk.user_ids)
-        composed = await self.recommender.compose_many(histories, self.popular.current(), self.composition)
+        popular = self.popular.current().shown(self.hidden_posts.current())
+        composed = await self.recommender.compose_many(histories, popular, self.composition)
         texts = await self.external_ids.texts_of(composed.may_have_texts) if composed.may_have_texts else {}
         now = self.clock.now()
         valid_for = self.valid_for if composed.model_version else min(self.valid_for, VALID_WITHOUT_MODEL)

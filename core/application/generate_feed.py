@@ -9,6 +9,7 @@ from core.application.ports.clock import Clock
 from core.application.ports.external_ids import ExternalIds
 from core.application.ports.feed_archive import FeedArchive
 from core.application.ports.feed_cache import FeedCache
+from core.application.ports.hidden_posts import HiddenPosts
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.popular_posts import HeldPopularFeed
@@ -31,6 +32,7 @@ class GenerateFeed:
     history: InteractionHistory
     recommender: Recommender
     popular: HeldPopularFeed
+    hidden_posts: HiddenPosts
     external_ids: ExternalIds
     archive: FeedArchive
     cache: FeedCache
@@ -65,7 +67,9 @@ class GenerateFeed:
 
     async def _composed(self, history: History) -> Feed:
         ranking = await self.recommender.rank(history, self.composition.depth)
-        recommendations = self.composition.compose(ranking, self.popular.current(), history.post_ids)
+        hidden = self.hidden_posts.current()
+        popular = self.popular.current().shown(hidden)
+        recommendations = self.composition.compose(ranking.shown(hidden), popular, history.post_ids)
         now = self.clock.now()
         return Feed(
             user_id=history.user_id,

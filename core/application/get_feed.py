@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from core.application.cut_page import CutPage
 from core.application.find_feed import FindFeed
 from core.application.offer_popular import OfferPopular
 from core.domain.errors import ArchiveUnavailable, NotFound
 from core.domain.job import FeedRequest
-from core.domain.page import FeedPage, page_of
+from core.domain.page import FeedPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class GetFeed:
 
     find_feed: FindFeed
     offer_popular: OfferPopular
+    cut_page: CutPage
 
     async def __call__(self, request: FeedRequest) -> FeedPage:
         """Raises NotFound when the user has no stored feed."""
@@ -26,4 +28,4 @@ class GetFeed:
             raise NotFound(
                 f"no feed is stored for user {request.user_text!r}: POST /recommendations/generate makes one"
             )
-        return page_of(found.feed, request, found.source)
+        return self.cut_page(found.feed, request, found.source)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from core.application.cut_page import CutPage
 from core.application.find_feed import FindFeed, FoundFeed
 from core.application.job_report import JobReport
 from core.application.offer_popular import OfferPopular
@@ -16,7 +17,6 @@ from core.domain.backlog import Backlog
 from core.domain.errors import ArchiveUnavailable, NotFound, QueueUnavailable
 from core.domain.feed import FeedSource
 from core.domain.job import GenerateMessage, JobState, Ticket
-from core.domain.page import page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class GetJob:
 
     find_feed: FindFeed
     offer_popular: OfferPopular
+    cut_page: CutPage
     history: InteractionHistory
     queue: JobQueue
     signals: FeedSignals
@@ -57,7 +58,7 @@ class GetJob:
         found = await self._found(ticket)
         if found is not None and found.feed.order > ticket.newer_than and not found.feed.is_provisional:
             source = FeedSource.GENERATED if found.is_fresh else FeedSource.STALE
-            return JobReport(ticket, JobState.SUCCEEDED, page_of(found.feed, ticket.request, source))
+            return JobReport(ticket, JobState.SUCCEEDED, self.cut_page(found.feed, ticket.request, source))
         if ticket.failure is not None:
             return JobReport(ticket, JobState.FAILED, failure=ticket.failure)
         return await self._pending(ticket, request_id)

@@ -7,6 +7,7 @@ from uuid import UUID
 from core.application.ports.clock import Clock
 from core.application.ports.external_ids import ExternalIds
 from core.application.ports.feed_cache import FeedCache
+from core.application.ports.hidden_posts import HiddenPosts
 from core.application.ports.popular_posts import HeldPopularFeed
 from core.application.ports.recommender import Recommender
 from core.domain.composition import Composition
@@ -25,6 +26,7 @@ class MakeProvisionalFeed:
 
     recommender: Recommender
     popular: HeldPopularFeed
+    hidden_posts: HiddenPosts
     external_ids: ExternalIds
     cache: FeedCache
     clock: Clock
@@ -45,8 +47,9 @@ class MakeProvisionalFeed:
         return False
 
     def _composed(self, user_id: UUID, recollection: Recollection) -> Feed:
-        popular, now = self.popular.current(), self.clock.now()
-        recommendations = self.composition.compose(recollection.ranking, popular, recollection.post_ids)
+        hidden, now = self.hidden_posts.current(), self.clock.now()
+        ranking, popular = recollection.ranking.shown(hidden), self.popular.current().shown(hidden)
+        recommendations = self.composition.compose(ranking, popular, recollection.post_ids)
         texts = self._texts([item.post_id for item in recommendations], popular)
         told = tuple(item for item in recommendations if item.post_id in texts or not may_stand_for_text(item.post_id))
         return Feed(

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from core.application.cut_page import CutPage
 from core.application.ports.clock import Clock
 from core.application.ports.popular_posts import HeldPopularFeed
 from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.errors import ArchiveUnavailable, CursorExpired
 from core.domain.feed import NO_FEED, POPULAR_MODEL_VERSION, Feed, FeedOrder, FeedSource
 from core.domain.job import FeedRequest
-from core.domain.page import FeedPage, page_of
+from core.domain.page import FeedPage
 
 VALID_FOR = timedelta(seconds=30)  # how often the held copy is renewed
 
@@ -20,11 +21,12 @@ class OfferPopular:
 
     popular: HeldPopularFeed
     composition: Composition
+    cut_page: CutPage
     clock: Clock
 
     def __call__(self, request: FeedRequest) -> FeedPage:
         """The popular posts as a page, as deep as any feed."""
-        return page_of(self._feed(request), request, FeedSource.POPULAR)
+        return self.cut_page(self._feed(request), request, FeedSource.POPULAR)
 
     def instead(self, request: FeedRequest, unavailable: ArchiveUnavailable) -> FeedPage:
         """The same in place of a feed that cannot be read; raises the reason for the next page of such a feed."""
@@ -39,7 +41,7 @@ class OfferPopular:
         feed = self._feed(request)
         if self.composition.cold_start_strategy is ColdStartStrategy.EMPTY:
             feed = self._feed(request, depth=0)
-        return page_of(feed, request, FeedSource.POPULAR)
+        return self.cut_page(feed, request, FeedSource.POPULAR)
 
     def _feed(self, request: FeedRequest, depth: int | None = None) -> Feed:
         held = self.popular.current()

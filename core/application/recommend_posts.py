@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from core.application.cut_page import CutPage
 from core.application.find_feed import FindFeed, FoundFeed
 from core.application.job_report import JobReport
 from core.application.offer_popular import OfferPopular
@@ -19,7 +20,7 @@ from core.domain.backlog import Backlog
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable, Overloaded, QueueUnavailable
 from core.domain.feed import NO_FEED, FeedOrder, FeedSource
 from core.domain.job import FeedRequest, GenerateMessage, JobState, Patience, Submission, Ticket
-from core.domain.page import FeedPage, page_of
+from core.domain.page import FeedPage
 
 # A worker that finds Postgres away has made a provisional feed by then, or will not make any.
 PROVISIONAL_WITHIN_SECONDS = 0.5
@@ -38,6 +39,7 @@ class RecommendPosts:
 
     find_feed: FindFeed
     offer_popular: OfferPopular
+    cut_page: CutPage
     cache: FeedCache
     history: InteractionHistory
     queue: JobQueue
@@ -65,21 +67,21 @@ class RecommendPosts:
             if found is None and request.after is None:
                 found = await self._provisional(request.user_id, patience, request_id)
             if found is not None:
-                return page_of(found.feed, request, found.source)
+                return self.cut_page(found.feed, request, found.source)
             return self.offer_popular.instead(request, unavailable)
 
     async def _first_page(
         self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
     ) -> FeedPage | JobReport:
         if found is not None and found.is_fresh:
-            return page_of(found.feed, request, found.source)
+            return self.cut_page(found.feed, request, found.source)
         if found is None and await self._is_stranger(request.user_id):
             return self.offer_popular.to_a_stranger(request)
         return await self._generated(request, patience, request_id, found)
 
     def _continued(self, request: FeedRequest, found: FoundFeed | None) -> FeedPage:
         if found is not None and request.after is not None and found.feed.order == request.after.order:
-            return page_of(found.feed, request, found.source)
+            return self.cut_page(found.feed, request, found.source)
         return self.offer_popular(request)
 
     async def _is_remembered_stranger(self, user_id: UUID) -> bool:
@@ -107,7 +109,7 @@ class RecommendPosts:
         async with self.signals.listen(request.user_id) as listening:
             shown = await self.find_feed.in_cache(request.user_id)
             if shown is not None and shown.is_fresh:
-                return page_of(shown.feed, request, shown.source)
+                return self.cut_page(shown.feed, request, shown.source)
             known = max((look.feed.order for look in (found, shown) if look is not None), default=NO_FEED)
             submission = await self._submit(GenerateMessage(request.user_id, request_id), known)
             if submission is not None and submission.is_refused:
@@ -119,7 +121,7 @@ class RecommendPosts:
                 )
                 found, is_over = look
         if found is not None and found.is_fresh:
-            return page_of(found.feed, request, FeedSource.GENERATED)
+            return self.cut_page(found.feed, request, FeedSource.GENERATED)
         if found is None and is_over:
             # A ticket would begin the job again that has just been given up.
             return self.offer_popular(request)
@@ -156,7 +158,7 @@ class RecommendPosts:
 
     def _refused(self, request: FeedRequest, patience: Patience, found: FoundFeed | None, backlog: Backlog) -> FeedPage:
         if found is not None:
-            return page_of(found.feed, request, found.source)
+            return self.cut_page(found.feed, request, found.source)
         if patience.fallback:
             return self.offer_popular(request)
         raise Overloaded(
@@ -175,7 +177,7 @@ class RecommendPosts:
     ) -> FeedPage | JobReport:
         takes_ticket = submission is not None and patience.respond_async and not patience.fallback
         if found is not None and (found.is_all_there_is or not takes_ticket):
-            return page_of(found.feed, request, found.source)
+            return self.cut_page(found.feed, request, found.source)
         if patience.fallback or submission is None:
             return self.offer_popular(request)
         return await self._ticket(request, found, submission.backlog)
@@ -189,7 +191,7 @@ class RecommendPosts:
         latest = await self.find_feed(request.user_id)
         if latest is not None and latest.is_fresh:
             await self.tickets.remove(ticket.id)
-            return page_of(latest.feed, request, FeedSource.GENERATED)
+            return self.cut_page(latest.feed, request, FeedSource.GENERATED)
         return JobReport(ticket, JobState.QUEUED, retry_after_seconds=backlog.retry_after_seconds)
 
 

@@ -5,16 +5,19 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
+from zlib import crc32
 
 from core.domain.errors import CursorExpired
 from core.domain.feed import Feed, FeedOrder, FeedSource, Recommendation
 from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, PagePosition
+from core.domain.post_set import Posts, PostSet
 
 
 class FeedPage(NamedTuple):
     """Recommendations for one answer, in the feed's order; `next` is None on the last page.
 
+    left_out: what tells this page from others of the same feed, empty where no post of it had to be left out;
     rendering: the same as they go out, where that was prepared. A tuple: each cached answer makes one.
     """
 
@@ -30,23 +33,35 @@ class FeedPage(NamedTuple):
     external_ids: Mapping[UUID, str] = MappingProxyType({})
     compute_ms: float = 0.0
     rendering: object = None
+    left_out: str = ""
 
     def text_of(self, post_id: UUID) -> str:
         """The post's id as the app wrote it."""
         return self.external_ids.get(post_id) or str(post_id)
 
 
-def page_of(feed: Feed, request: FeedRequest, source: FeedSource) -> FeedPage:
-    """Cut the page that was asked for; raises CursorExpired when it was to continue another feed than this one."""
+class _Cut(NamedTuple):
+    """chosen: the recommendations of a page; end: where in the feed the next one begins; left_out: see FeedPage."""
+
+    chosen: Sequence[Recommendation]
+    end: int
+    left_out: str = ""
+
+
+def page_of(feed: Feed, request: FeedRequest, source: FeedSource, unwanted: Sequence[PostSet] = ()) -> FeedPage:
+    """Cut the page that was asked for, without posts of any unwanted set.
+
+    Raises CursorExpired when it was to continue another feed than this one.
+    """
     if request.after is not None and request.after.order != feed.order:
         raise CursorExpired("the feed has been renewed since this cursor was given: ask again without it", "/cursor")
     start = request.after.offset if request.after is not None else 0
-    chosen, end = _take(feed, start, request)
-    following = PagePosition(feed.order, end) if end < len(feed.recommendations) else None
+    cut = _cut(feed.recommendations, start, request, unwanted)
+    following = PagePosition(feed.order, cut.end) if cut.end < len(feed.recommendations) else None
     return FeedPage(
         user_text=request.user_text,
         user_id=request.user_id,
-        recommendations=chosen,
+        recommendations=cut.chosen,
         model_version=feed.model_version,
         source=source,
         order=feed.order,
@@ -55,7 +70,8 @@ def page_of(feed: Feed, request: FeedRequest, source: FeedSource) -> FeedPage:
         is_provisional=feed.is_provisional,
         external_ids=feed.external_ids,
         compute_ms=feed.compute_ms,
-        rendering=_prepared(feed, request),
+        rendering=_prepared(feed, request) if not cut.left_out else None,
+        left_out=cut.left_out,
     )
 
 
@@ -66,17 +82,32 @@ def _prepared(feed: Feed, request: FeedRequest) -> object:
     return first.rendering
 
 
-def _take(feed: Feed, start: int, request: FeedRequest) -> tuple[Sequence[Recommendation], int]:
+def _cut(
+    recommendations: Sequence[Recommendation], start: int, request: FeedRequest, unwanted: Sequence[PostSet]
+) -> _Cut:
     if not request.excluded_post_ids:
-        end = min(start + request.limit, len(feed.recommendations))
-        return feed.recommendations[start:end], end
-    excluded = {to_uuid(text) for text in request.excluded_post_ids}
+        end = min(start + request.limit, len(recommendations))
+        chosen = recommendations[start:end]
+        # Nearly always: nothing is looked at one by one then.
+        if not any(posts.has_any_of(chosen) for posts in unwanted):
+            return _Cut(chosen, end)
+    return _cut_one_by_one(recommendations, start, request, unwanted)
+
+
+def _cut_one_by_one(
+    recommendations: Sequence[Recommendation], start: int, request: FeedRequest, unwanted: Sequence[PostSet]
+) -> _Cut:
+    excluded = Posts(map(to_uuid, request.excluded_post_ids))
     chosen: list[Recommendation] = []
+    left_out: list[bytes] = []
     end = start
-    for recommendation in feed.recommendations[start:]:
+    for recommendation in recommendations[start:]:
         if len(chosen) == request.limit:
             break
-        if recommendation.post_id not in excluded:
+        post_id = recommendation.post_id
+        if any(post_id in posts for posts in unwanted):
+            left_out.append(post_id.bytes)
+        elif post_id not in excluded:
             chosen.append(recommendation)
         end += 1
-    return chosen, end
+    return _Cut(chosen, end, f"{crc32(b''.join(left_out)):08x}" if left_out else "")

@@ -1,9 +1,12 @@
 """The posts that anyone might like, for users nobody knows yet and to fill short feeds."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import compress
 from uuid import UUID
+
+from core.domain.post_set import PostSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,12 @@ class PopularFeed:
     generation: int = 0
     computed_at: datetime | None = None
     external_ids: Mapping[UUID, str] = field(default_factory=dict)
+
+    def shown(self, hidden: PostSet) -> "PopularFeed":
+        """The same without hidden posts."""
+        is_shown = [post_id not in hidden for post_id in self.post_ids]
+        post_ids, scores = compress(self.post_ids, is_shown), compress(self.scores, is_shown)
+        return replace(self, post_ids=tuple(post_ids), scores=tuple(scores))
 
     def without(self, seen: frozenset[UUID]) -> Iterator[tuple[UUID, float]]:
         """Posts and scores, best first, leaving out those in `seen`."""

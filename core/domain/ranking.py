@@ -1,12 +1,13 @@
 """What a model alone says about a user, before it becomes a feed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from core.domain.feed import Recommendation
+from core.domain.post_set import PostSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,10 @@ class Ranking:
     posts: tuple[tuple[UUID, float], ...] = ()
     model_version: str | None = None
     epoch: int = 0
+
+    def shown(self, hidden: PostSet) -> "Ranking":
+        """The same without hidden posts."""
+        return replace(self, posts=tuple(entry for entry in self.posts if entry[0] not in hidden))
 
 
 @dataclass(frozen=True, slots=True)

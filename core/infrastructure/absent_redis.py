@@ -1,6 +1,6 @@
 """What stands in where REDIS_URL is not set: every call says so, and the callers make do without."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NoReturn
 from uuid import UUID
@@ -67,6 +67,12 @@ class AbsentFeedSignals:
 
     async def send(self, user_id: UUID) -> None:
         """Nobody hears it."""
+
+    async def send_posts_changed(self) -> None:
+        """Nobody hears it."""
+
+    def on_posts_changed(self, tell: Callable[[], None]) -> None:
+        """There is nothing to tell."""
 
     def wake_all(self) -> None:
         """Nobody waits."""

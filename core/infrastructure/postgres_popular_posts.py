@@ -30,7 +30,9 @@ _REFRESH = """
     ),
     posts as (
         select post_id, sum(case when weight < 1e-8 then weight else ln(1 + weight) end) as score
-        from pairs group by post_id having sum(weight) > 0
+        from pairs
+        where post_id not in (select id from post_state where hidden or expires_at <= now())
+        group by post_id having sum(weight) > 0
     ),
     best as (
         select post_id, greatest(score / max(score) over (), 1e-30) as score

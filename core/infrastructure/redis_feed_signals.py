@@ -1,7 +1,7 @@
 """The signals of one process: one connection, however many wait."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,7 @@ from core.infrastructure.redis_client import RedisClient
 from core.infrastructure.redis_feed_cache import READY_CHANNEL
 from core.infrastructure.task_ending import end_task
 
+POSTS_CHANNEL = "posts-changed"
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.1, 5.0
 # A link that has been silent this long is asked for a sign of life, and given up after as long again.
 SILENCE_SECONDS = 10.0
@@ -51,6 +52,7 @@ class RedisFeedSignals:
         self._tried = asyncio.Event()
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._reading: asyncio.Task[None] | None = None
+        self._on_posts_changed: Callable[[], None] | None = None
 
     async def __aenter__(self) -> Self:
         self._reading = asyncio.create_task(self._read_for_ever())
@@ -85,6 +87,15 @@ class RedisFeedSignals:
         with suppress(RedisError, OSError):
             await self._client.publish(READY_CHANNEL, str(user_id))
 
+    async def send_posts_changed(self) -> None:
+        """Publish."""
+        with suppress(RedisError, OSError):
+            await self._client.publish(POSTS_CHANNEL, b"")
+
+    def on_posts_changed(self, tell: Callable[[], None]) -> None:
+        """Tell of every signal about posts, and when some may have been missed."""
+        self._on_posts_changed = tell
+
     def wake_all(self) -> None:
         """End all waiting, now and from now on: the process is about to stop."""
         self._over.set()
@@ -110,7 +121,7 @@ class RedisFeedSignals:
 
     async def _read_until_the_link_drops(self) -> None:
         async with self._client.pubsub() as subscription:
-            await subscription.subscribe(READY_CHANNEL)
+            await subscription.subscribe(READY_CHANNEL, POSTS_CHANNEL)
             while True:
                 self._take(await _next_message(subscription))
 
@@ -119,9 +130,16 @@ class RedisFeedSignals:
             self._retry_seconds = FIRST_RETRY_SECONDS
             self._tried.set()
             self._let_everybody_look()
+            self._tell_of_posts()
+        elif message["type"] == "message" and message["channel"] == POSTS_CHANNEL.encode():
+            self._tell_of_posts()
         elif message["type"] == "message":
             for ear in self._ears.get(message["data"], ()):
                 ear.event.set()
+
+    def _tell_of_posts(self) -> None:
+        if self._on_posts_changed is not None:
+            self._on_posts_changed()
 
 
 async def _next_message(subscription: Any) -> dict[str, Any]:

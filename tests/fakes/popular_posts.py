@@ -28,6 +28,7 @@ class FakePopularPosts:
     clock: Clock = field(default_factory=FakeClock)
     texts: dict[UUID, str] = field(default_factory=dict)
     feed: PopularFeed = field(default_factory=PopularFeed)
+    hidden: set[UUID] = field(default_factory=set)
     refresh_count: int = 0
     is_being_refreshed: bool = False
     unavailable: bool = False
@@ -35,7 +36,7 @@ class FakePopularPosts:
     async def refresh(self) -> None:
         self._answer()
         self.refresh_count += 1
-        scores = self._scores()
+        scores = {post_id: score for post_id, score in self._scores().items() if post_id not in self.hidden}
         best = sorted(scores, key=lambda post_id: (-scores[post_id], post_id))[: self.depth]
         self.feed = PopularFeed(
             post_ids=tuple(best),

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 from sanic.server import AsyncioServer
 
+from core.application.get_post import GetPost
 from core.settings import Settings
 from tests.builders import Stage
 from web.app import create_app
@@ -57,6 +58,8 @@ def use_cases_of(stage: Stage) -> UseCases:
         recommend_posts=stage.recommend_posts,
         get_feed=stage.get_feed,
         get_job=stage.get_job,
+        hide_post=stage.hide_post,
+        get_post=GetPost(stage.posts),
         find_degradations=FindDegradations(stage.cache, stage.queue, stage.registry),
         measure_service=stage.measure_service,
         clock=stage.clock,

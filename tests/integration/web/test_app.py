@@ -397,6 +397,65 @@ class TestStoredFeed:
         assert [error["parameter"] for error in problem["errors"]] == [parameter]
 
 
+class TestPosts:
+    async def test_a_hidden_post_is_gone_from_the_next_answer_and_comes_back_when_it_is_shown(
+        self, api: httpx.AsyncClient, stage: Stage
+    ) -> None:
+        await stage.cache.put(feed_of(posts=(1, 2, 3)))
+        stage.hidden_posts.table = {post(1)}
+        hidden = await api.put(f"/posts/{post(1)}", json={"hidden": True})
+        without = await ask(api, limit=2)
+        stage.hidden_posts.table = set()
+        await api.put(f"/posts/{post(1)}", json={})
+
+        again = await ask(api, limit=2)
+
+        assert (hidden.status_code, hidden.json()) == (200, {"post_id": str(post(1)), "hidden": True})
+        assert hidden.headers["cache-control"] == "no-store"
+        assert posts_of(without) == [str(post(2)), str(post(3))]
+        assert posts_of(again) == [str(post(1)), str(post(2))]
+
+    async def test_who_keeps_an_answer_with_a_post_that_is_hidden_since_is_sent_another(
+        self, api: httpx.AsyncClient, stage: Stage
+    ) -> None:
+        await stage.cache.put(feed_of())
+        kept = (await api.get("/recommendations/anna")).headers["etag"]
+        stage.hidden_posts.posts = {post(1)}
+
+        answer = await api.get("/recommendations/anna", headers={"If-None-Match": kept})
+        again = await api.get("/recommendations/anna", headers={"If-None-Match": answer.headers["etag"]})
+
+        assert (answer.status_code, posts_of(answer)) == (200, [str(post(2)), str(post(3))])
+        assert again.status_code == 304
+
+    async def test_what_was_said_of_a_post_is_told_under_the_id_it_was_said_of(self, api: httpx.AsyncClient) -> None:
+        said = await api.put("/posts/a%2Fb", json={"expires_at": "2026-12-31T23:00:00+01:00"})
+
+        told = await api.get("/posts/a%2Fb")
+
+        assert said.json() == told.json() == {"post_id": "a/b", "hidden": False, "expires_at": "2026-12-31T22:00:00Z"}
+
+    async def test_a_post_of_which_nothing_was_said_is_not_found(self, api: httpx.AsyncClient) -> None:
+        problem_of(await api.get("/posts/unheard-of"), 404, "not-found")
+
+    async def test_wrong_fields_are_pointed_at_and_a_wrong_path_is_named(self, api: httpx.AsyncClient) -> None:
+        body = problem_of(await api.put("/posts/1", json={"hidden": 1, "x": 2}), 400, "invalid-input")
+        path = problem_of(await api.put("/posts/%FF", json={}), 400, "invalid-input")
+        problem_of(
+            await api.put("/posts/1", content=b"{}", headers={"Content-Type": "text/plain"}),
+            415,
+            "unsupported-media-type",
+        )
+
+        assert [error["pointer"] for error in body["errors"]] == ["/hidden", "/x"]
+        assert [error["parameter"] for error in path["errors"]] == ["post_id"]
+
+    async def test_while_postgres_is_away_nothing_is_said(self, api: httpx.AsyncClient, stage: Stage) -> None:
+        stage.stop_postgres()
+
+        problem_of(await api.put("/posts/1", json={"hidden": True}), 503, "unavailable")
+
+
 class TestDescription:
     async def test_the_description_is_openapi_3_1(self, api: httpx.AsyncClient) -> None:
         answer = await api.get("/openapi.json")

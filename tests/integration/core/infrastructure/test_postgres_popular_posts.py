@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +14,7 @@ from core.domain.interaction import Interaction, InteractionType, InteractionWei
 from core.domain.popular import PopularFeed
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
+from core.infrastructure.postgres_post_states import PostgresPostStates
 from core.infrastructure.system_clock import SystemClock
 from tests.fakes.popular_posts import FakePopularPosts
 from tests.integration.core.infrastructure.postgres_rows import act, add_interactions, add_texts, post
@@ -27,6 +29,7 @@ class World:
 
     popular: PopularPosts
     add: Callable[..., Awaitable[None]]
+    hide: Callable[[UUID], Awaitable[object]]
 
 
 @pytest.fixture
@@ -37,11 +40,15 @@ async def world(url: str | None) -> AsyncIterator[World]:
         async def add(*interactions: Interaction) -> None:
             fake.interactions.extend(interactions)
 
-        yield World(fake, add)
+        async def hide(post_id: UUID) -> None:
+            fake.hidden.add(post_id)
+
+        yield World(fake, add, hide)
         return
     async with open_pool(url) as pool:
         await add_texts(pool, TEXTS)
-        yield World(popular_posts(pool, depth=3), partial(add_interactions, pool))
+        hide_in_postgres = partial(PostgresPostStates(pool).put, hidden=True, expires_at=None)
+        yield World(popular_posts(pool, depth=3), partial(add_interactions, pool), hide_in_postgres)
 
 
 @pytest.fixture
@@ -77,6 +84,25 @@ async def test_the_most_popular_post_scores_one_and_ties_go_by_id(world: World) 
     assert feed.post_ids == (post(3), post(0), post(1))
     assert feed.scores == pytest.approx((1.0, 0.5, 0.5))
     assert feed.external_ids == {post(1): "first post"}
+
+
+async def test_hidden_posts_are_not_counted(world: World) -> None:
+    await world.add(*[act(by, on, NOW) for by, on in ((1, 3), (2, 3), (1, 2), (2, 1), (1, 0))])
+    await world.hide(post(3))
+
+    await world.popular.refresh()
+    feed = await world.popular.read()
+
+    assert (feed.post_ids, feed.scores) == ((post(0), post(1), post(2)), pytest.approx((1.0, 1.0, 1.0)))
+
+
+async def test_a_post_that_has_expired_is_not_counted(pool: Pool) -> None:
+    await add_interactions(pool, act(1, 1, NOW), act(1, 2, NOW))
+    await PostgresPostStates(pool).put(post(1), hidden=False, expires_at=NOW)
+
+    await popular_posts(pool).refresh()
+
+    assert (await popular_posts(pool).read()).post_ids == (post(2),)
 
 
 async def test_a_newer_like_counts_more_than_an_older_one(world: World) -> None:

@@ -21,6 +21,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.external_ids import FakeExternalIds
 from tests.fakes.feed_archive import FakeFeedArchive
 from tests.fakes.feed_cache import FakeFeedCache
+from tests.fakes.hidden_posts import FakeHiddenPosts
 from tests.fakes.history_batches import FakeHistoryBatches
 from tests.fakes.interaction_history import FakeInteractionHistory
 from tests.fakes.job_queue import FakeJobQueue
@@ -64,6 +65,7 @@ class BulkStage:
     cache: FakeFeedCache = field(default_factory=FakeFeedCache)
     external_ids: FakeExternalIds = field(default_factory=FakeExternalIds)
     recommender: FakeRecommender = field(default_factory=lambda: FakeRecommender([(post(1), 2.0), (post(2), 1.0)]))
+    hidden_posts: FakeHiddenPosts = field(default_factory=FakeHiddenPosts)
     pauses: list[float] = field(default_factory=list)
     paces: list[float] = field(default_factory=list)
     when_pacing: Callable[[], Awaitable[object]] = nobody_paces
@@ -102,6 +104,7 @@ class BulkStage:
             histories=FakeHistoryBatches(self.history),
             recommender=self.recommender,
             popular=FakeHeldPopularFeed(popular_feed_of(101, 102)),
+            hidden_posts=self.hidden_posts,
             external_ids=self.external_ids,
             cache=self.cache,
             queue=self.queue,

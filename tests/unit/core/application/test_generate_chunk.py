@@ -196,3 +196,13 @@ async def test_people_go_first() -> None:
 
 async def test_a_message_of_a_chunk_that_nobody_knows_is_passed_over() -> None:
     assert await BulkStage().generate_chunk(ChunkMessage(user(1), "run-1")) is None
+
+
+async def test_hidden_posts_fill_no_feed() -> None:
+    stage = BulkStage()
+    stage.hidden_posts.posts = {post(101)}
+    await stage.begun()
+
+    await stage.work()
+
+    assert [item.post_id for item in stage.archive.feeds[user(0)].recommendations] == [post(1), post(2), post(102)]

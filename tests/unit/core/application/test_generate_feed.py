@@ -19,6 +19,7 @@ from tests.fakes.external_ids import FakeExternalIds
 from tests.fakes.feed_archive import FakeFeedArchive
 from tests.fakes.feed_cache import FakeFeedCache
 from tests.fakes.feed_signals import FakeFeedSignals
+from tests.fakes.hidden_posts import FakeHiddenPosts
 from tests.fakes.interaction_history import FakeInteractionHistory
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.popular_posts import FakeHeldPopularFeed
@@ -43,6 +44,7 @@ class Surroundings:
     archive: FakeFeedArchive = field(default_factory=FakeFeedArchive)
     queue: FakeJobQueue = field(default_factory=FakeJobQueue)
     external_ids: FakeExternalIds = field(default_factory=FakeExternalIds)
+    hidden_posts: FakeHiddenPosts = field(default_factory=FakeHiddenPosts)
 
     def __post_init__(self) -> None:
         self.cache = FakeFeedCache(self.signals)
@@ -54,6 +56,7 @@ class Surroundings:
             history=self.history,
             recommender=self.recommender,
             popular=popular,
+            hidden_posts=self.hidden_posts,
             external_ids=self.external_ids,
             archive=self.archive,
             cache=self.cache,
@@ -62,7 +65,7 @@ class Surroundings:
             composition=composition,
             valid_for=VALID_FOR,
             make_provisional_feed=MakeProvisionalFeed(
-                self.recommender, popular, self.external_ids, self.cache, CLOCK, composition
+                self.recommender, popular, self.hidden_posts, self.external_ids, self.cache, CLOCK, composition
             ),
         )
         return await generate_feed(message)
@@ -253,3 +256,15 @@ async def test_a_message_delivered_twice_leaves_a_feed_like_the_first(around: Su
     assert second is not None
     assert second.recommendations == first.recommendations
     assert around.archive.feeds == {USER: second}
+
+
+@pytest.mark.parametrize(("hidden", "left"), [(FOUND, POPULAR), (POPULAR, FOUND)])
+async def test_hidden_posts_are_left_out_whatever_they_would_be_there_for(
+    around: Surroundings, hidden: UUID, left: UUID
+) -> None:
+    around.hidden_posts.posts = {hidden}
+
+    feed = await around.generate()
+
+    assert feed is not None
+    assert [(item.post_id, item.score) for item in feed.recommendations] == [(left, 1.0)]

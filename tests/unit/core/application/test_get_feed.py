@@ -60,3 +60,13 @@ async def test_a_cursor_of_a_renewed_feed_has_expired() -> None:
 
     with pytest.raises(CursorExpired):
         await stage.get_feed(FeedRequest(USER, limit=2, after=PagePosition(FeedOrder(1, 1), 2)))
+
+
+async def test_hidden_posts_are_left_out() -> None:
+    stage = Stage()
+    await stage.archive.put(feed_of(posts=(1, 2, 3)))
+    stage.hidden_posts.posts = {post(2)}
+
+    page = await stage.get_feed(FeedRequest(USER, limit=2))
+
+    assert [item.post_id for item in page.recommendations] == [post(1), post(3)]

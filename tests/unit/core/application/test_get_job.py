@@ -323,3 +323,15 @@ async def test_a_queued_job_is_worth_a_look_when_what_waits_is_done_and_a_runnin
     running = await stage.get_job(ticket.id, "request-2")
 
     assert [report.retry_after_seconds for report in (begun_again, queued, running)] == [21, 21, 1]
+
+
+async def test_hidden_posts_are_left_out_of_what_a_ticket_leads_to() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    await stage.archive.put(feed_of(posts=(1, 2, 3, 4)))
+    stage.hidden_posts.posts = {post(3)}
+
+    report = await stage.get_job(ticket.id, "request-1")
+
+    assert report.page is not None
+    assert [item.post_id for item in report.page.recommendations] == [post(2), post(4)]

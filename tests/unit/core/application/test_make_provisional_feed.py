@@ -15,6 +15,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.external_ids import FakeExternalIds
 from tests.fakes.feed_cache import FakeFeedCache
 from tests.fakes.feed_signals import FakeFeedSignals
+from tests.fakes.hidden_posts import FakeHiddenPosts
 from tests.fakes.popular_posts import FakeHeldPopularFeed
 from tests.fakes.recommender import FakeRecommender
 
@@ -33,13 +34,14 @@ class Surroundings:
     popular: PopularFeed = field(default_factory=lambda: PopularFeed((SEEN, POPULAR), (1.0, 0.5), generation=1))
     external_ids: FakeExternalIds = field(default_factory=FakeExternalIds)
     cache: FakeFeedCache = field(default_factory=FakeFeedCache)
+    hidden_posts: FakeHiddenPosts = field(default_factory=FakeHiddenPosts)
 
     async def make(self, user_id: UUID = USER) -> bool:
         composition = Composition(depth=150, min_score=0.1, cold_start_threshold=1)
         held = FakeHeldPopularFeed(self.popular)
-        return await MakeProvisionalFeed(self.recommender, held, self.external_ids, self.cache, CLOCK, composition)(
-            user_id
-        )
+        return await MakeProvisionalFeed(
+            self.recommender, held, self.hidden_posts, self.external_ids, self.cache, CLOCK, composition
+        )(user_id)
 
     async def made(self) -> Feed:
         assert await self.make()
@@ -117,3 +119,11 @@ async def test_no_feed_is_made_of_nothing_but_ids_that_nobody_can_tell_now(aroun
 
     assert not await around.make()
     assert around.cache.feeds == {}
+
+
+async def test_hidden_posts_are_left_out(around: Surroundings) -> None:
+    around.hidden_posts.posts = {FOUND}
+
+    feed = await around.made()
+
+    assert [item.post_id for item in feed.recommendations] == [POPULAR]

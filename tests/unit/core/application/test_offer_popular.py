@@ -1,9 +1,11 @@
 """What anyone might like."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
+from core.application.cut_page import CutPage
 from core.application.offer_popular import OfferPopular
 from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.errors import ArchiveUnavailable, CursorExpired
@@ -11,6 +13,7 @@ from core.domain.feed import FeedOrder, FeedSource, Reason
 from core.domain.job import FeedRequest, PagePosition
 from core.domain.popular import PopularFeed
 from tests.fakes.clock import FakeClock
+from tests.fakes.hidden_posts import FakeHiddenPosts
 from tests.fakes.popular_posts import FakeHeldPopularFeed
 
 POSTS = tuple(UUID(int=number) for number in range(1, 9))
@@ -18,7 +21,9 @@ POPULAR = PopularFeed(POSTS, tuple(0.9**place for place in range(8)), generation
 
 
 def offering(strategy: ColdStartStrategy = ColdStartStrategy.POPULAR, feed: PopularFeed = POPULAR) -> OfferPopular:
-    return OfferPopular(FakeHeldPopularFeed(feed), Composition(6, 0.1, 5, strategy), FakeClock())
+    return OfferPopular(
+        FakeHeldPopularFeed(feed), Composition(6, 0.1, 5, strategy), CutPage(FakeHiddenPosts()), FakeClock()
+    )
 
 
 def test_popular_posts_are_a_page_like_any_other_as_deep_as_a_feed() -> None:
@@ -58,3 +63,11 @@ def test_in_place_of_a_feed_that_cannot_be_read_only_its_next_page_is_missing() 
     assert len(offer.instead(FeedRequest("known", 4, after=first.next), away).recommendations) == 2
     with pytest.raises(ArchiveUnavailable):
         offer.instead(FeedRequest("known", 4, after=PagePosition(FeedOrder(3, 9), 4)), away)
+
+
+def test_hidden_posts_are_left_out() -> None:
+    offer = replace(offering(), cut_page=CutPage(FakeHiddenPosts({POSTS[1]})))
+
+    page = offer(FeedRequest("stranger", 3))
+
+    assert [item.post_id for item in page.recommendations] == [POSTS[0], POSTS[2], POSTS[3]]

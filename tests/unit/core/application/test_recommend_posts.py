@@ -640,3 +640,43 @@ async def test_while_too_many_jobs_wait_stale_feeds_and_popular_posts_are_served
     await stage.archive.put(stale_feed_of())
 
     assert (await page_from(stage, LONG)).source is FeedSource.STALE
+
+
+@pytest.mark.parametrize("source", [FeedSource.CACHE, FeedSource.ARCHIVE, FeedSource.STALE, FeedSource.GENERATED])
+async def test_hidden_posts_are_served_from_no_source(source: FeedSource) -> None:
+    stage = Stage(next_feed=feed_of() if source is FeedSource.GENERATED else None)
+    stage.hidden_posts.posts = {post(1)}
+    if source is FeedSource.CACHE:
+        await stage.cache.put(feed_of())
+    if source is FeedSource.ARCHIVE:
+        await stage.archive.put(feed_of())
+    if source is FeedSource.STALE:
+        await stage.archive.put(stale_feed_of())
+
+    page = await page_from(stage)
+
+    assert (posts_of(page), page.source) == ([2, 3], source)
+
+
+async def test_hidden_posts_are_on_no_next_page_and_not_among_popular_posts() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of(posts=range(1, 8)))
+    stage.hidden_posts.posts = {post(4), post(101)}
+
+    first = await page_from(stage)
+    second = await page_from(stage, request=replace(ASKED, after=first.next))
+    popular = await page_from(stage, request=FeedRequest("nobody", limit=2))
+
+    assert posts_of(second) == [3, 5]
+    assert posts_of(popular) == [102, 103]
+
+
+async def test_a_post_that_is_shown_again_is_where_it_was() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of())
+    stage.hidden_posts.posts = {post(1)}
+    await page_from(stage)
+
+    stage.hidden_posts.posts = set()
+
+    assert posts_of(await page_from(stage)) == [1, 2]

@@ -1,14 +1,16 @@
 """Pages cut from stored feeds."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from core.domain.errors import CursorExpired
-from core.domain.feed import Feed, FeedOrder, FeedSource, Reason, Recommendation
+from core.domain.feed import Feed, FeedOrder, FeedSource, FirstPage, Reason, Recommendation
 from core.domain.job import FeedRequest, PagePosition
 from core.domain.page import page_of
+from core.domain.post_set import NO_POSTS, Posts
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 POSTS = [UUID(int=number) for number in range(10)]
@@ -68,3 +70,46 @@ def test_a_cursor_of_another_generation_is_refused() -> None:
 
     with pytest.raises(CursorExpired, match="renewed"):
         page_of(FEED, request, FeedSource.CACHE)
+
+
+def test_unwanted_posts_are_left_out_of_every_page_and_the_pages_are_still_full() -> None:
+    unwanted = [Posts([POSTS[1]]), Posts([POSTS[5], POSTS[8]])]
+    request = FeedRequest("user", limit=3)
+
+    first = page_of(FEED, request, FeedSource.CACHE, unwanted)
+    second = page_of(FEED, replace(request, after=first.next), FeedSource.CACHE, unwanted)
+    third = page_of(FEED, replace(request, after=second.next), FeedSource.CACHE, unwanted)
+
+    ids = [[item.post_id for item in page.recommendations] for page in (first, second, third)]
+    assert ids == [[POSTS[0], POSTS[2], POSTS[3]], [POSTS[4], POSTS[6], POSTS[7]], [POSTS[9]]]
+    assert third.next is None
+
+
+def test_a_page_that_was_prepared_goes_out_only_if_nothing_of_it_is_left_out() -> None:
+    feed = replace(FEED, first_page=FirstPage(4, rendering="as it lies"))
+    request = FeedRequest("user", limit=4)
+
+    untouched = page_of(feed, request, FeedSource.CACHE, [NO_POSTS, Posts([POSTS[4]])])
+    touched = page_of(feed, request, FeedSource.CACHE, [NO_POSTS, Posts([POSTS[3]])])
+
+    assert (untouched.rendering, untouched.left_out) == ("as it lies", "")
+    assert touched.rendering is None
+
+
+def test_pages_of_one_feed_are_told_apart_by_what_was_left_out() -> None:
+    request = FeedRequest("user", limit=4)
+
+    marks = [page_of(FEED, request, FeedSource.CACHE, [Posts([POSTS[place]])]).left_out for place in (0, 1, 1, 9)]
+
+    assert marks[0] != marks[1] == marks[2]
+    assert marks[3] == ""
+
+
+def test_exclusions_are_the_callers_own_and_mark_nothing() -> None:
+    request = FeedRequest("user", limit=4, excluded_post_ids=(str(POSTS[0]),))
+
+    page = page_of(FEED, request, FeedSource.CACHE, [Posts([POSTS[2]])])
+
+    assert [item.post_id for item in page.recommendations] == [POSTS[1], *POSTS[3:6]]
+    assert page.left_out != ""
+    assert page_of(FEED, request, FeedSource.CACHE, [NO_POSTS]).left_out == ""

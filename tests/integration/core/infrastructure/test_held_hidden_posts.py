@@ -1,0 +1,211 @@
+"""What a process knows of hidden posts follows the table and the clock."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from structlog.testing import capture_logs
+
+from core.domain.feed import Reason, Recommendation
+from core.infrastructure.held_hidden_posts import HeldHiddenPosts
+from core.infrastructure.packed_recommendations import PackedRecommendations, pack
+from core.infrastructure.postgres_pool import Pool, open_pool
+from core.infrastructure.postgres_post_states import LOOK_AHEAD, PostgresPostStates
+from core.infrastructure.redis_client import open_redis
+from core.infrastructure.redis_feed_signals import RedisFeedSignals
+from tests.integration.core.infrastructure.postgres_rows import post
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+SOON_SECONDS = 10.0
+NEVER_SECONDS = 1e6
+
+
+@pytest.fixture
+async def pool(migrated_database_url: str) -> AsyncIterator[Pool]:
+    async with open_pool(migrated_database_url) as pool:
+        yield pool
+
+
+@pytest.fixture
+def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A holder that looks only when it is told to."""
+    for name in ("LOOK_SECONDS", "READ_ALL_SECONDS"):
+        monkeypatch.setattr(f"core.infrastructure.held_hidden_posts.{name}", NEVER_SECONDS)
+
+
+async def hide(pool: Pool, number: int, expires_at: datetime | None = None) -> None:
+    await PostgresPostStates(pool).put(post(number), hidden=expires_at is None, expires_at=expires_at)
+
+
+async def show(pool: Pool, number: int) -> None:
+    await PostgresPostStates(pool).put(post(number), hidden=False, expires_at=None)
+
+
+async def until(condition: Callable[[], bool], look: Callable[[], Awaitable[object]]) -> None:
+    """Ask a real server something until it is so."""
+    async with asyncio.timeout(SOON_SECONDS):
+        while not condition():
+            await look()
+
+
+async def test_what_was_hidden_before_the_process_began_is_known(pool: Pool) -> None:
+    await hide(pool, 1)
+
+    async with HeldHiddenPosts(PostgresPostStates(pool)) as held:
+        assert post(1) in held.current()
+        assert post(2) not in held.current()
+
+
+async def test_what_is_hidden_or_shown_later_is_known_without_a_word(pool: Pool) -> None:
+    async with HeldHiddenPosts(PostgresPostStates(pool)) as held:
+        await hide(pool, 1)
+        await until(lambda: post(1) in held.current(), lambda: pool.fetchval("select 1"))
+
+        await show(pool, 1)
+        await until(lambda: post(1) not in held.current(), lambda: pool.fetchval("select 1"))
+
+
+async def test_a_signal_makes_it_look_at_once(pool: Pool, redis_url: str, asleep: None) -> None:
+    async with (
+        open_redis(redis_url, timeout_seconds=5) as client,
+        RedisFeedSignals(client) as signals,
+        HeldHiddenPosts(PostgresPostStates(pool)) as held,
+    ):
+        signals.on_posts_changed(held.wake)
+        await hide(pool, 1)
+
+        await RedisFeedSignals(client).send_posts_changed()
+
+        await until(lambda: post(1) in held.current(), client.ping)
+
+
+async def test_when_signals_may_have_been_missed_it_looks_too(pool: Pool, redis_url: str, asleep: None) -> None:
+    async with (
+        open_redis(redis_url, timeout_seconds=5) as client,
+        RedisFeedSignals(client) as signals,
+        HeldHiddenPosts(PostgresPostStates(pool)) as held,
+    ):
+        signals.on_posts_changed(held.wake)
+        await hide(pool, 1)
+
+        await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+        await until(lambda: post(1) in held.current(), client.ping)
+
+
+async def test_who_has_changed_something_knows_it_at_once(pool: Pool, asleep: None) -> None:
+    async with HeldHiddenPosts(PostgresPostStates(pool)) as held:
+        await hide(pool, 1)
+        await held.catch_up()
+        first = post(1) in held.current()
+
+        await show(pool, 1)
+        await held.catch_up()
+
+        assert (first, post(1) in held.current()) == (True, False)
+
+
+async def test_a_post_expires_to_the_moment_by_the_holders_clock(pool: Pool, asleep: None) -> None:
+    now = time.time()
+    moment = datetime.fromtimestamp(now, UTC) + timedelta(seconds=30)
+    async with HeldHiddenPosts(PostgresPostStates(pool), lambda: now) as held:
+        await hide(pool, 1, moment)
+        await held.catch_up()
+        now = moment.timestamp() - 0.001
+        before = post(1) in held.current()
+
+        now = moment.timestamp()
+
+        assert (before, post(1) in held.current()) == (False, True)
+
+
+async def test_what_is_said_before_a_post_expires_counts_and_not_its_old_moment(pool: Pool, asleep: None) -> None:
+    now = time.time()
+    moment = datetime.fromtimestamp(now, UTC) + timedelta(seconds=30)
+    async with HeldHiddenPosts(PostgresPostStates(pool), lambda: now) as held:
+        await hide(pool, 1, moment)
+        await hide(pool, 2, moment)
+        await held.catch_up()
+        await show(pool, 1)
+        await hide(pool, 2, moment + timedelta(seconds=30))
+        await held.catch_up()
+
+        now = moment.timestamp()
+        between = [post(1) in held.current(), post(2) in held.current()]
+        now = moment.timestamp() + 30
+
+        assert (between, post(1) in held.current(), post(2) in held.current()) == ([False, False], False, True)
+
+
+async def test_posts_expire_while_postgres_is_away_and_what_is_known_stays(pool: Pool) -> None:
+    now = time.time()
+    moment = datetime.fromtimestamp(now, UTC) + LOOK_AHEAD - timedelta(hours=1)
+    await hide(pool, 1)
+    await hide(pool, 2, moment)
+    states = PostgresPostStates(pool)
+    async with HeldHiddenPosts(states, lambda: now) as held, open_pool(NOWHERE) as nowhere:
+        states._pool = nowhere
+        with capture_logs() as logs:
+            await held.catch_up()
+            await held.catch_up()
+        now = moment.timestamp()
+
+        assert post(1) in held.current()
+        assert post(2) in held.current()
+    assert [line["event"] for line in logs] == ["hidden_posts_not_read"]
+
+
+async def test_a_process_starts_while_postgres_is_away_and_knows_as_soon_as_it_is_back(pool: Pool) -> None:
+    await hide(pool, 1)
+    async with open_pool(NOWHERE) as nowhere:
+        states = PostgresPostStates(nowhere)
+        async with HeldHiddenPosts(states) as held:
+            before = post(1) in held.current()
+            states._pool = pool
+
+            await until(lambda: post(1) in held.current(), lambda: pool.fetchval("select 1"))
+
+    assert not before
+
+
+async def test_a_row_that_was_deleted_is_missed_by_no_more_than_a_minute(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.infrastructure.held_hidden_posts.READ_ALL_SECONDS", 0.01)
+    await hide(pool, 1)
+    async with HeldHiddenPosts(PostgresPostStates(pool)) as held:
+        await pool.execute("delete from post_state")
+
+        await until(lambda: post(1) not in held.current(), lambda: pool.fetchval("select 1"))
+
+
+async def test_the_version_changes_with_what_is_hidden_and_with_nothing_else(pool: Pool, asleep: None) -> None:
+    async with HeldHiddenPosts(PostgresPostStates(pool)) as held:
+        versions = [held.current().version]
+        for change in (hide, hide, show):
+            await change(pool, 1)
+            await held.catch_up()
+            versions.append(held.current().version)
+
+    assert versions[0] < versions[1] == versions[2] < versions[3]
+
+
+@pytest.mark.parametrize("hold", [tuple, lambda items: PackedRecommendations(pack(items))], ids=["plain", "packed"])
+async def test_it_knows_whether_any_of_a_list_is_hidden(pool: Pool, asleep: None, hold: Callable[..., Any]) -> None:
+    ids = [uuid4() for _ in range(60)]
+    recommended = hold([Recommendation(post_id, 0.5, Reason.POPULAR) for post_id in ids])
+    async with HeldHiddenPosts(PostgresPostStates(pool)) as held:
+        nothing_hidden = held.current().has_any_of(recommended)
+        await PostgresPostStates(pool).put(ids[50], hidden=True, expires_at=None)
+        await held.catch_up()
+        hidden = held.current()
+
+        assert not nothing_hidden
+        assert hidden.has_any_of(recommended)
+        assert hidden.has_any_of(recommended[50:51])
+        assert not hidden.has_any_of(recommended[:50])
+        assert not hidden.has_any_of(recommended[:0])

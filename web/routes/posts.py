@@ -1,0 +1,47 @@
+"""Posts that must not be served, or not for ever."""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from sanic.response import HTTPResponse, raw
+
+from core.domain.ids import to_uuid
+from core.domain.post_state import PostState
+from web.answers import Header
+from web.context import App, HttpRequest
+from web.post_requests import read_post_body, read_post_id
+
+
+class PostStateBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was said of a post: its id as the caller wrote it; without `expires_at` it does not expire."""
+
+    post_id: str
+    hidden: bool
+    expires_at: datetime | UnsetType = UNSET
+
+
+def add_routes(app: App) -> None:
+    """PUT and GET /posts/{post_id}."""
+    app.add_route(put_post, "/posts/<post_id:str>", methods=["PUT"])
+    app.add_route(show_post, "/posts/<post_id:str>", methods=["GET", "HEAD"])
+
+
+async def put_post(request: HttpRequest, post_id: str) -> HTTPResponse:
+    """Hide the post, let it expire, or show it again."""
+    text = read_post_id(post_id)
+    said = read_post_body(request.headers.getone("content-type", ""), request.body)
+    hide_post = request.app.ctx.use_cases.hide_post
+    return _answer(text, await hide_post(to_uuid(text), hidden=said.hidden, expires_at=said.expires_at))
+
+
+async def show_post(request: HttpRequest, post_id: str) -> HTTPResponse:
+    """What was said of the post."""
+    text = read_post_id(post_id)
+    return _answer(text, await request.app.ctx.use_cases.get_post(to_uuid(text)))
+
+
+def _answer(text: str, state: PostState) -> HTTPResponse:
+    body = PostStateBody(text, state.hidden, UNSET if state.expires_at is None else state.expires_at)
+    headers: dict[str, str] = {Header.CACHE_CONTROL: "no-store"}
+    return raw(msgspec.json.encode(body), headers=headers, content_type="application/json")

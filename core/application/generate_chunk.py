@@ -90,11 +90,12 @@ class GenerateChunk:
                 generated_at=now,
                 expires_at=now + valid_for,
                 built_up_to=built_up_to,
+                built_sequence=built_sequence,
                 external_ids={item.post_id: texts[item.post_id] for item in recommendations if item.post_id in texts}
                 if texts
                 else {},
             )
-            for user_id, recommendations, built_up_to in composed.feeds
+            for user_id, recommendations, built_up_to, built_sequence in composed.feeds
         ]
 
     async def _failed(self, chunk: Chunk, message: ChunkMessage, error: str) -> None:

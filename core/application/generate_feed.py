@@ -79,6 +79,7 @@ class GenerateFeed:
             generated_at=now,
             expires_at=self._expiry(now, ranking),
             built_up_to=history.built_up_to,
+            built_sequence=history.sequence,
         )
 
     async def _archived(self, feed: Feed) -> Feed:

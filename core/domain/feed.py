@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from core.domain.user_change import UserChange
+
 POPULAR_MODEL_VERSION = "popular"
 
 
@@ -66,8 +68,9 @@ class Feed:
     """One user's recommendations, best first.
 
     `external_ids` holds the text of those post ids that are not UUIDs in the app; `built_up_to` is the moment of the
-    newest interaction of the user that counted, None where there was none; `compute_ms` is how long a worker was at it,
-    where that is known.
+    newest interaction of the user that counted, None where there was none; `built_sequence` the number of the latest
+    change that it knows of; `compute_ms` is how long a worker was at it, where that is known; `change` is what the user
+    has done since, where the feed's source tells.
     """
 
     user_id: UUID
@@ -77,9 +80,11 @@ class Feed:
     generated_at: datetime
     expires_at: datetime
     built_up_to: datetime | None = None
+    built_sequence: int = 0
     external_ids: Mapping[UUID, str] = field(default_factory=dict)
     compute_ms: float = field(default=0.0, compare=False)
     first_page: FirstPage | None = field(default=None, compare=False)
+    change: UserChange | None = field(default=None, compare=False)
 
     @property
     def is_provisional(self) -> bool:

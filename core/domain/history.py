@@ -13,7 +13,7 @@ class History:
     """A user's interactions in one snapshot of the database, oldest first.
 
     `generation` was drawn from the sequence in that very snapshot; `data_now` is min(now, anyone's newest interaction);
-    `epoch` is that of the champion at that moment.
+    `epoch` is that of the champion at that moment; `sequence` the number of the user's latest change, 0 for none.
     """
 
     user_id: UUID
@@ -21,6 +21,7 @@ class History:
     generation: int
     data_now: datetime
     epoch: int = 0
+    sequence: int = 0
 
     @property
     def built_up_to(self) -> datetime | None:

@@ -32,11 +32,12 @@ class Recollection:
 
 
 class ComposedFeed(NamedTuple):
-    """What one user is to be recommended, and the moment of the newest interaction that counted."""
+    """What one user is to be recommended, the moment of the newest interaction that counted, and the latest change."""
 
     user_id: UUID
     recommendations: Sequence[Recommendation]
     built_up_to: datetime
+    built_sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

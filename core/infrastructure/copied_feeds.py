@@ -10,7 +10,7 @@ from core.infrastructure.stored_reasons import REASONS
 
 COLUMNS = (
     "user_id", "post_ids", "scores", "reasons", "model_version", "epoch", "generation", "generated_at", "expires_at",
-    "built_up_to",
+    "built_up_to", "built_sequence",
 )  # fmt: skip
 UUID_TYPE, REAL_TYPE, SMALLINT_TYPE = 2950, 700, 21
 """The numbers by which Postgres knows the types of the arrays' elements."""
@@ -44,6 +44,7 @@ def _row(feed: Feed) -> bytes:
         _moment(feed.generated_at),
         _moment(feed.expires_at),
         _NULL if feed.built_up_to is None else _moment(feed.built_up_to),
+        _NUMBER.pack(8, feed.built_sequence),
     ))  # fmt: skip
 
 

@@ -55,7 +55,9 @@ class FeedComposer:
             if len(chosen)
             else list[int]()
         )
-        return _feeds(histories.user_keys[chosen], keys, filled, newest), _may_have_texts(keys, filled.lengths)
+        sequences = histories.sequences[chosen].tolist()
+        feeds = _feeds(histories.user_keys[chosen], keys, filled, newest, sequences)
+        return feeds, _may_have_texts(keys, filled.lengths)
 
     def _ranked(
         self, histories: HistoryArrays, rows: NDArray[np.int64], depth: int
@@ -90,14 +92,18 @@ class FeedComposer:
 
 
 def _feeds(
-    user_keys: NDArray[np.bytes_], keys: NDArray[np.bytes_], filled: FilledFeeds, newest: Sequence[int]
+    user_keys: NDArray[np.bytes_],
+    keys: NDArray[np.bytes_],
+    filled: FilledFeeds,
+    newest: Sequence[int],
+    sequences: Sequence[int],
 ) -> list[ComposedFeed]:
-    """newest: (q,), microseconds since 2000."""
+    """newest: (q,), microseconds since 2000; sequences: (q,)."""
     places = np.arange(keys.shape[1])
     reasons = (places >= filled.collaborative[:, None]).astype(np.uint8)
     recommendations = recommendations_of(keys, filled.scores, reasons, filled.lengths)
     moments = [_EPOCH + timedelta(microseconds=moment) for moment in newest]
-    return list(map(ComposedFeed, _ids(user_keys), recommendations, moments))
+    return list(map(ComposedFeed, _ids(user_keys), recommendations, moments, sequences))
 
 
 def _may_have_texts(keys: NDArray[np.bytes_], lengths: NDArray[np.int32]) -> list[UUID]:

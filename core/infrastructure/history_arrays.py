@@ -10,12 +10,13 @@ class HistoryArrays(NamedTuple):
     """m interactions of n users, the users in ascending order and each one's together.
 
     user_keys: (n,), dtype S16, the users that have any; starts: (n + 1,), int64, where each one's interactions begin;
-    post_keys: (m,), dtype S16; type_codes: (m,), int64, places in InteractionType; moments: (m,), int64, microseconds
-    since 2000 in UTC, as is data_now.
+    sequences: (n,), int64, of their latest changes, 0 for none; post_keys: (m,), dtype S16; type_codes: (m,), int64,
+    places in InteractionType; moments: (m,), int64, microseconds since 2000 in UTC, as is data_now.
     """
 
     user_keys: NDArray[np.bytes_]
     starts: NDArray[np.int64]
+    sequences: NDArray[np.int64]
     post_keys: NDArray[np.bytes_]
     type_codes: NDArray[np.int64]
     moments: NDArray[np.int64]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.application.ports.feed_archive import FeedCounts
 from core.domain.feed import Feed, FeedOrder, Recommendation
+from core.domain.user_change import SEEN_AT_MOST, UserChange
 from core.infrastructure.copied_feeds import COLUMNS, copied_feeds
 from core.infrastructure.postgres_pool import Connection, Pool, borrowed, transaction
 from core.infrastructure.shared_reads import SharedReads
@@ -16,21 +17,37 @@ from core.infrastructure.stored_reasons import REASONS
 COUNT_TIMEOUT_SECONDS = 30.0
 BATCH = 1000
 
+# What the user has done since: the posts are found here, as whoever noted them in Redis may have failed to.
 _GET = """
     select user_id, post_ids, scores, reasons, model_version, epoch, generation, generated_at, expires_at, built_up_to,
-        (select coalesce(jsonb_object_agg(id, text), '{}') from external_id where id = any(post_ids)) as external_ids
-    from feed where user_id = $1
+        built_sequence,
+        (select coalesce(jsonb_object_agg(id, text), '{}') from external_id where id = any(post_ids)) as external_ids,
+        sequence,
+        case when sequence > built_sequence then array(
+            select post_id from user_interaction where user_id = feed.user_id and post_id is not null
+            order by created_at desc limit $2
+        ) end as seen
+    from feed left join user_change using (user_id) where user_id = $1
 """
 _UNLESS_NEWER = """
     on conflict (user_id) do update set
         post_ids = excluded.post_ids, scores = excluded.scores, reasons = excluded.reasons,
         model_version = excluded.model_version, epoch = excluded.epoch, generation = excluded.generation,
-        generated_at = excluded.generated_at, expires_at = excluded.expires_at, built_up_to = excluded.built_up_to
+        generated_at = excluded.generated_at, expires_at = excluded.expires_at, built_up_to = excluded.built_up_to,
+        built_sequence = excluded.built_sequence
     where (stored.epoch, stored.generation) < (excluded.epoch, excluded.generation)
 """
+# A user is due for as long as the feed that is stored, whichever that is, does not know of the latest change.
 _PUT = f"""
-    insert into feed as stored ({", ".join(COLUMNS)}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-    {_UNLESS_NEWER} returning true
+    with kept as (
+        insert into feed as stored ({", ".join(COLUMNS)}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        {_UNLESS_NEWER} returning true
+    ),
+    marked as (
+        update user_change set is_due = sequence > $11
+        where user_id = $1 and is_due <> (sequence > $11) and exists (select from kept)
+    )
+    select exists (select from kept)
 """  # noqa: S608 - names of this code alone
 # Not taken apart, as in the table itself: see the migration.
 _INCOMING = "create temp table incoming (like feed) with (toast_tuple_target = 8160) on commit drop"
@@ -39,6 +56,15 @@ _PUT_INCOMING = f"""
     insert into feed as stored ({", ".join(COLUMNS)})
     select {", ".join(COLUMNS)} from incoming order by user_id {_UNLESS_NEWER} returning user_id
 """  # noqa: S608 - the same
+# In one order here, too, which is that of whoever marks users.
+_MARK = """
+    with wrong as (
+        select user_id, built_sequence from user_change join incoming using (user_id)
+        where user_id = any($1::uuid[]) and is_due <> (sequence > built_sequence)
+        order by user_id for update of user_change
+    )
+    update user_change set is_due = sequence > built_sequence from wrong where user_change.user_id = wrong.user_id
+"""
 _COUNT = """
     select count(*) filter (where fresh) as fresh, count(*) filter (where not fresh) as stale
     from (select expires_at > $1 and model_version <> all($2::text[]) as fresh from feed) as feeds
@@ -58,7 +84,7 @@ class PostgresFeedArchive:
         return await self._reads.get(user_id)
 
     async def put(self, feed: Feed) -> bool:
-        """Store the feed unless a newer one is there."""
+        """Store the feed unless a newer one is there, and say whether its user is due, in one statement."""
         async with borrowed(self._pool) as connection:
             return bool(await connection.fetchval(_PUT, *_columns_of(feed)))
 
@@ -77,7 +103,7 @@ class PostgresFeedArchive:
 
     async def _read(self, user_id: UUID) -> Feed | None:
         async with borrowed(self._pool) as connection:
-            row = await connection.fetchrow(_GET, user_id)
+            row = await connection.fetchrow(_GET, user_id, SEEN_AT_MOST)
         return None if row is None else _feed_of(row)
 
 
@@ -95,6 +121,7 @@ async def put_feeds(connection: Connection, feeds: Sequence[Feed]) -> Sequence[F
     )
     rows = await connection.fetch(_PUT_INCOMING, timeout=COUNT_TIMEOUT_SECONDS)
     stored = {row["user_id"] for row in rows}
+    await connection.execute(_MARK, list(stored), timeout=COUNT_TIMEOUT_SECONDS)
     return [feed for feed in feeds if feed.user_id in stored]
 
 
@@ -115,6 +142,7 @@ def _columns_of(feed: Feed) -> tuple[Any, ...]:
         feed.generated_at,
         feed.expires_at,
         feed.built_up_to,
+        feed.built_sequence,
     )
 
 
@@ -130,6 +158,8 @@ def _feed_of(row: Any) -> Feed:
         generated_at=row["generated_at"],
         expires_at=row["expires_at"],
         built_up_to=row["built_up_to"],
+        built_sequence=row["built_sequence"],
+        change=UserChange(row["user_id"], row["sequence"], row["seen"]) if row["seen"] is not None else None,
         external_ids={UUID(post_id): text for post_id, text in row["external_ids"].items()},
     )
 

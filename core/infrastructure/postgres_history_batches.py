@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.infrastructure.history_arrays import HistoryArrays
 from core.infrastructure.interaction_arrays import COLUMNS, WHOLE, copied_interactions
@@ -20,6 +21,10 @@ _SNAPSHOT = """
 """
 # Ids are written into the text, which COPY wants.
 _ACTS = f"select {COLUMNS} from user_interaction where user_id = any('{{%s}}'::uuid[]) and {WHOLE}"  # noqa: S608 - made of constants
+_SEQUENCES = """
+    select coalesce(array_agg(user_id), '{}') as user_ids, coalesce(array_agg(sequence), '{}') as sequences
+    from user_change where user_id = any($1::uuid[])
+"""
 
 
 class PostgresHistoryBatches:
@@ -37,16 +42,17 @@ class PostgresHistoryBatches:
 
         async with borrowed(self._pool) as connection, _snapshot(connection):
             seen = await connection.fetchrow(_SNAPSHOT)
+            changes = await connection.fetchrow(_SEQUENCES, user_ids)
             acts = _ACTS % ",".join(map(str, user_ids))
             await connection.copy_from_query(acts, output=keep, format="binary", timeout=TIMEOUT_SECONDS)
-        return _arrays(b"".join(copied), seen)
+        return _arrays(b"".join(copied), seen, changes)
 
 
 def _snapshot(connection: Connection) -> Any:
     return connection.transaction(isolation="repeatable_read")
 
 
-def _arrays(copied: bytes, seen: Any) -> HistoryArrays:
+def _arrays(copied: bytes, seen: Any, changes: Any) -> HistoryArrays:
     acts = copied_interactions(copied)
     acts = acts.of(np.argsort(acts.user_keys, kind="stable"))
     users, count = acts.user_keys, len(acts.user_keys)
@@ -54,6 +60,7 @@ def _arrays(copied: bytes, seen: Any) -> HistoryArrays:
     return HistoryArrays(
         user_keys=users[firsts],
         starts=np.append(firsts, count).astype(np.int64),
+        sequences=_sequences_of(users[firsts], changes),
         post_keys=acts.post_keys,
         type_codes=acts.type_codes,
         moments=acts.moments,
@@ -61,3 +68,14 @@ def _arrays(copied: bytes, seen: Any) -> HistoryArrays:
         generation=seen["generation"],
         epoch=seen["epoch"],
     )
+
+
+def _sequences_of(user_keys: NDArray[np.bytes_], changes: Any) -> NDArray[np.int64]:
+    """(n,)."""
+    sequences = np.zeros(len(user_keys), dtype=np.int64)
+    keys = np.array([user_id.bytes for user_id in changes["user_ids"]], dtype="S16")
+    places = np.searchsorted(user_keys, keys)
+    is_there = places < len(user_keys)
+    is_there[is_there] = user_keys[places[is_there]] == keys[is_there]
+    sequences[places[is_there]] = np.array(changes["sequences"], dtype=np.int64)[is_there]
+    return sequences

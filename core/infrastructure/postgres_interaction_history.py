@@ -26,6 +26,7 @@ _READ = """
     )
     select nextval('feed_generation') as generation, (select epoch from serving) as epoch,
         least(now(), (select max(created_at)::timestamptz from user_interaction)) as data_now,
+        coalesce((select sequence from user_change where user_id = $1), 0) as sequence,
         array(select post_id from history order by place) as post_ids,
         array(select interaction_type::text from history order by place) as types,
         array(select created_at from history order by place) as moments
@@ -56,6 +57,7 @@ class PostgresInteractionHistory:
             generation=row["generation"],
             data_now=row["data_now"],
             epoch=row["epoch"],
+            sequence=row["sequence"],
         )
 
 

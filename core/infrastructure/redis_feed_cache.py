@@ -71,6 +71,7 @@ class _StoredFeed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     generated_at: datetime
     expires_at: datetime
     built_up_to: datetime | None
+    built_sequence: int
     compute_ms: float
     first_limit: int
     first_deflated: bytes
@@ -194,6 +195,7 @@ def _encoded(feed: Feed, first_page_limit: int, start: RenderedStart) -> bytes:
         generated_at=feed.generated_at,
         expires_at=feed.expires_at,
         built_up_to=feed.built_up_to,
+        built_sequence=feed.built_sequence,
         compute_ms=feed.compute_ms,
         first_limit=first_page_limit,
         first_deflated=start.deflated,
@@ -215,6 +217,7 @@ def _decoded(user_id: UUID, value: bytes) -> Feed:
         generated_at=stored.generated_at,
         expires_at=stored.expires_at,
         built_up_to=stored.built_up_to,
+        built_sequence=stored.built_sequence,
         external_ids=PackedTexts(recommendations, stored.texts) if stored.texts else {},
         compute_ms=stored.compute_ms,
         first_page=FirstPage(stored.first_limit, start),

@@ -8,15 +8,18 @@ from uuid import UUID
 from core.application.ports.feed_archive import FeedCounts
 from core.domain.errors import ArchiveUnavailable
 from core.domain.feed import Feed
+from core.domain.user_change import UserChange
 
 
 @dataclass
 class FakeFeedArchive:
-    """`texts` are the external ids that Postgres would know; `generation` is the highest drawn so far."""
+    """`texts` are the external ids that Postgres would know, `changes` what users did; `generation` is the highest
+    drawn so far."""
 
     feeds: dict[UUID, Feed] = field(default_factory=dict)
     texts: dict[UUID, str] = field(default_factory=dict)
     generation: int = 0
+    changes: dict[UUID, UserChange] = field(default_factory=dict)
     unavailable: bool = False
 
     async def get(self, user_id: UUID) -> Feed | None:
@@ -25,7 +28,10 @@ class FakeFeedArchive:
         if feed is None:
             return None
         post_ids = [recommendation.post_id for recommendation in feed.recommendations]
-        return replace(feed, external_ids={id_: self.texts[id_] for id_ in post_ids if id_ in self.texts})
+        texts = {id_: self.texts[id_] for id_ in post_ids if id_ in self.texts}
+        change = self.changes.get(user_id)
+        is_due = change is not None and change.sequence > feed.built_sequence
+        return replace(feed, external_ids=texts, change=change if is_due else None)
 
     async def put(self, feed: Feed) -> bool:
         self._answer()

@@ -18,6 +18,7 @@ class FakeInteractionHistory:
     clock: Clock = field(default_factory=FakeClock)
     generation: int = 0
     epoch: int = 0
+    sequences: dict[UUID, int] = field(default_factory=dict)
     unavailable: bool = False
 
     async def count_posts(self, user_id: UUID, at_most: int) -> int:
@@ -35,6 +36,7 @@ class FakeInteractionHistory:
             generation=self.generation,
             data_now=min(self.clock.now(), newest),
             epoch=self.epoch,
+            sequence=self.sequences.get(user_id, 0),
         )
 
     def _answer(self) -> None:

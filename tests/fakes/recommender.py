@@ -46,7 +46,7 @@ class FakeRecommender:
             if history.built_up_to is not None and len(history.post_ids) >= composition.cold_start_threshold:
                 ranking = await self.rank(history, composition.depth)
                 recommendations = composition.compose(ranking, popular, history.post_ids)
-                feeds.append(ComposedFeed(history.user_id, recommendations, history.built_up_to))
+                feeds.append(ComposedFeed(history.user_id, recommendations, history.built_up_to, history.sequence))
         post_ids = {item.post_id for feed in feeds for item in feed.recommendations if may_stand_for_text(item.post_id)}
         return ComposedFeeds(feeds, sorted(post_ids), self.model_version, self.epoch if self.model_version else 0)
 

@@ -30,5 +30,19 @@ async def add_interactions(pool: Pool, *interactions: Interaction) -> None:
     )
 
 
+async def add_change(pool: Pool, user_id: UUID, sequence: int, *, is_due: bool = True) -> None:
+    """As whoever records interactions marks their user."""
+    await pool.execute(
+        "insert into user_change (user_id, sequence, changed_at, is_due) values ($1, $2, now(), $3) "
+        "on conflict (user_id) do update set sequence = excluded.sequence, is_due = excluded.is_due",
+        *(user_id, sequence, is_due),
+    )
+
+
+async def is_due(pool: Pool, user_id: UUID) -> bool:
+    due: bool = await pool.fetchval("select is_due from user_change where user_id = $1", user_id)
+    return due
+
+
 async def add_texts(pool: Pool, texts: Mapping[UUID, str]) -> None:
     await pool.executemany("insert into external_id (id, text) values ($1, $2)", list(texts.items()))

@@ -10,10 +10,19 @@ import pytest
 
 from core.application.ports.feed_archive import FeedArchive, FeedCounts
 from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
-from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
+from core.domain.user_change import UserChange
+from core.infrastructure.postgres_feed_archive import PostgresFeedArchive, put_feeds
 from core.infrastructure.postgres_pool import Pool, open_pool
 from tests.fakes.feed_archive import FakeFeedArchive
-from tests.integration.core.infrastructure.postgres_rows import add_texts, post, user
+from tests.integration.core.infrastructure.postgres_rows import (
+    act,
+    add_change,
+    add_interactions,
+    add_texts,
+    is_due,
+    post,
+    user,
+)
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FEED = Feed(
@@ -28,6 +37,7 @@ FEED = Feed(
     generated_at=NOW,
     expires_at=NOW + timedelta(hours=24),
     built_up_to=NOW - timedelta(hours=1),
+    built_sequence=4,
 )
 TEXTS = {post(1): "first post", post(9): "in nobody's feed"}
 
@@ -193,3 +203,69 @@ async def test_a_crowd_that_asks_for_one_users_feed_costs_one_query(pool: Pool) 
 
     assert found == [FEED] * 50
     assert counted.borrowed == 1
+
+
+async def test_a_feed_of_a_due_user_tells_what_the_user_has_done_since(pool: Pool) -> None:
+    archive = PostgresFeedArchive(pool)
+    await archive.put(replace(FEED, built_sequence=7))
+    await add_interactions(pool, act(1, 4, NOW), act(1, 5, NOW, hours_ago=-1), act(2, 6, NOW))
+    await add_change(pool, user(1), 7)
+    known = await archive.get(user(1))
+    await add_change(pool, user(1), 8)
+
+    found = await archive.get(user(1))
+
+    assert known is not None
+    assert (known.built_sequence, known.change) == (7, None)
+    assert found is not None
+    assert found.change == UserChange(user(1), 8, [post(5), post(4)])
+
+
+@pytest.mark.parametrize(("built", "due"), [(7, True), (8, False), (9, False)])
+@pytest.mark.parametrize("was_due", [True, False])
+async def test_a_user_is_due_while_the_stored_feed_does_not_know_of_the_latest_change(
+    pool: Pool, built: int, due: bool, was_due: bool
+) -> None:
+    archive = PostgresFeedArchive(pool)
+    await add_change(pool, user(1), 8, is_due=was_due)
+
+    await archive.put(replace(FEED, built_sequence=built))
+    by_itself = await is_due(pool, user(1))
+    await add_change(pool, user(1), 8, is_due=was_due)
+    async with pool.acquire() as connection, connection.transaction():
+        await put_feeds(connection, [replace(FEED, order=FeedOrder(9, 9), built_sequence=built)])
+
+    assert (by_itself, await is_due(pool, user(1))) == (due, due)
+
+
+async def test_a_feed_that_is_not_kept_ends_no_mark(pool: Pool) -> None:
+    archive = PostgresFeedArchive(pool)
+    await archive.put(replace(FEED, order=FeedOrder(3, 1), built_sequence=7))
+    await add_change(pool, user(1), 8)
+
+    await archive.put(replace(FEED, order=FeedOrder(2, 1), built_sequence=8))
+    async with pool.acquire() as connection, connection.transaction():
+        await put_feeds(connection, [replace(FEED, order=FeedOrder(2, 2), built_sequence=8)])
+
+    assert await is_due(pool, user(1))
+
+
+async def test_those_who_mark_users_and_those_who_archive_their_feeds_never_lock_each_other_out(pool: Pool) -> None:
+    users = [user(number) for number in range(20)]
+    for one in users:
+        await add_change(pool, one, 1)
+
+    async def archive_all(generation: int) -> None:
+        feeds = [replace(FEED, user_id=one, order=FeedOrder(1, generation), built_sequence=1) for one in users]
+        async with pool.acquire() as connection, connection.transaction():
+            await put_feeds(connection, feeds[:: (-1) ** generation])
+
+    async def mark_all(sequence: int) -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            for one in users:
+                await add_change(connection, one, sequence)
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(archive_all(round_) for round_ in range(1, 9)), *map(mark_all, range(2, 10)))
+
+    assert await pool.fetchval("select count(*) from user_change where is_due") == len(users)

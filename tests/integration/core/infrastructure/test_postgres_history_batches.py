@@ -13,7 +13,7 @@ from core.infrastructure.history_arrays import HistoryArrays
 from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_pool import Pool, open_pool
-from tests.integration.core.infrastructure.postgres_rows import post, user
+from tests.integration.core.infrastructure.postgres_rows import add_change, post, user
 
 SINCE_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 _ADD = "insert into user_interaction (user_id, post_id, interaction_type, created_at) values ($1, $2, $3, $4)"
@@ -103,3 +103,15 @@ async def test_whole_histories_are_read_without_a_look_at_the_table(pool: Pool) 
         )
 
     assert "Index Only Scan using threads_ml_user_interaction_history" in "".join(row[0] for row in plan)
+
+
+async def test_each_history_has_the_number_of_its_users_latest_change(pool: Pool) -> None:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    await pool.executemany(_ADD, [(user(number), post(1), "like", now) for number in range(5)])
+    for number, sequence in ((3, 30), (1, 10), (9, 90)):
+        await add_change(pool, user(number), sequence)
+
+    batch = await PostgresHistoryBatches(pool).read([user(number) for number in range(10)])
+
+    assert batch.sequences.tolist() == [0, 10, 0, 30, 0]
+    assert (await PostgresHistoryBatches(pool).read([user(9)])).sequences.tolist() == []

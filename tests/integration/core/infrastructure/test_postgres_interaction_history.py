@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import pytest
 
@@ -13,7 +14,7 @@ from core.infrastructure.postgres_interaction_history import PostgresInteraction
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.system_clock import SystemClock
 from tests.fakes.interaction_history import FakeInteractionHistory
-from tests.integration.core.infrastructure.postgres_rows import act, add_interactions, post, user
+from tests.integration.core.infrastructure.postgres_rows import act, add_change, add_interactions, post, user
 
 NOW = datetime.now(UTC) - timedelta(minutes=1)
 
@@ -24,6 +25,7 @@ class World:
 
     history: InteractionHistory
     add: Callable[..., Awaitable[None]]
+    change: Callable[[UUID, int], Awaitable[None]]
 
 
 @pytest.fixture
@@ -34,10 +36,13 @@ async def world(url: str | None) -> AsyncIterator[World]:
         async def add(*interactions: Interaction) -> None:
             fake.interactions.extend(interactions)
 
-        yield World(fake, add)
+        async def change(user_id: UUID, sequence: int) -> None:
+            fake.sequences[user_id] = sequence
+
+        yield World(fake, add, change)
         return
     async with open_pool(url) as pool:
-        yield World(PostgresInteractionHistory(pool), partial(add_interactions, pool))
+        yield World(PostgresInteractionHistory(pool), partial(add_interactions, pool), partial(add_change, pool))
 
 
 @pytest.fixture
@@ -72,6 +77,14 @@ async def test_each_reading_draws_a_higher_generation(world: World) -> None:
 
     assert generations == sorted(set(generations))
     assert generations[0] > 0
+
+
+async def test_a_history_has_the_number_of_the_users_latest_change(world: World) -> None:
+    before = await world.history.read(user(1))
+    await world.change(user(1), 7)
+    await world.change(user(2), 8)
+
+    assert (before.sequence, (await world.history.read(user(1))).sequence) == (0, 7)
 
 
 async def test_data_now_is_never_ahead_of_now(world: World) -> None:

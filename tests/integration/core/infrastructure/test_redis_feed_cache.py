@@ -64,6 +64,7 @@ def feed_of(user_id: UUID, epoch: int = 1, generation: int = 1, expires_in: time
         generated_at=now,
         expires_at=now + expires_in,
         built_up_to=now - timedelta(microseconds=1),
+        built_sequence=2**62,
         external_ids={foreign: "post-é"},
     )
 

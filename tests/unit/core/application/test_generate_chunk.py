@@ -206,3 +206,13 @@ async def test_hidden_posts_fill_no_feed() -> None:
     await stage.work()
 
     assert [item.post_id for item in stage.archive.feeds[user(0)].recommendations] == [post(1), post(2), post(102)]
+
+
+async def test_each_feed_names_the_latest_change_that_it_knows_of() -> None:
+    stage = BulkStage()
+    stage.history.sequences[user(0)] = 17
+    await stage.begun()
+
+    await stage.work()
+
+    assert [stage.archive.feeds[user(number)].built_sequence for number in (0, 1)] == [17, 0]

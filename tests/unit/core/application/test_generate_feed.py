@@ -89,6 +89,7 @@ async def test_the_feed_of_a_user_is_stored_for_good_and_for_speed(around: Surro
 
 async def test_a_feed_names_its_model_its_order_and_the_moment_up_to_which_it_was_built(around: Surroundings) -> None:
     around.history.generation = 41
+    around.history.sequences[USER] = 17
 
     feed = await around.generate()
 
@@ -96,6 +97,7 @@ async def test_a_feed_names_its_model_its_order_and_the_moment_up_to_which_it_wa
     assert feed.model_version == "collaborative_filtering_v1"
     assert feed.order == FeedOrder(epoch=3, generation=42)
     assert feed.built_up_to == feed.generated_at == CLOCK.now()
+    assert feed.built_sequence == 17
     assert feed.expires_at == CLOCK.now() + VALID_FOR
 
 

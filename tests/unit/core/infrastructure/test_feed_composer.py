@@ -63,6 +63,7 @@ def histories_of(random_: random.Random) -> list[History]:
             ),
             generation=7,
             data_now=NOW,
+            sequence=number,
         )
         for number, count in enumerate([1, 2, 3, 5, 8, 13, 21, 34] * 5)
     ]
@@ -74,6 +75,7 @@ def arrays_of(histories: Sequence[History], generation: int = 7, epoch: int = 0)
     return HistoryArrays(
         user_keys=np.array([one.user_id.bytes for one in ordered], dtype="S16"),
         starts=np.cumsum([0, *(len(one.interactions) for one in ordered)]),
+        sequences=np.array([one.sequence for one in ordered], dtype=np.int64),
         post_keys=np.array([act.post_id.bytes for act in acts], dtype="S16"),
         type_codes=np.array([KINDS.index(act.type) for act in acts], dtype=np.int64),
         moments=np.array([(act.created_at - SINCE_2000) // timedelta(microseconds=1) for act in acts], dtype=np.int64),
@@ -91,7 +93,7 @@ def plain(
         if history.built_up_to is not None and len(history.post_ids) >= composition.cold_start_threshold:
             ranking = Ranking(model.rank(history, composition.depth)) if model else Ranking()
             recommendations = composition.compose(ranking, popular, history.post_ids)
-            found.append(ComposedFeed(history.user_id, recommendations, history.built_up_to))
+            found.append(ComposedFeed(history.user_id, recommendations, history.built_up_to, history.sequence))
     return found
 
 

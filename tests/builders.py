@@ -18,6 +18,7 @@ from core.application.hide_post import HidePost
 from core.application.measure_service import MeasureService
 from core.application.offer_popular import OfferPopular
 from core.application.recommend_posts import RecommendPosts
+from core.application.record_interactions import RecordInteractions
 from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.feed import PROVISIONAL_GENERATION, Feed, FeedOrder, Reason, Recommendation
@@ -32,12 +33,14 @@ from tests.fakes.feed_cache import FakeFeedCache
 from tests.fakes.feed_signals import FakeFeedSignals
 from tests.fakes.hidden_posts import FakeHiddenPosts
 from tests.fakes.interaction_history import FakeInteractionHistory
+from tests.fakes.interaction_log import FakeInteractionLog
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.fakes.popular_posts import FakeHeldPopularFeed, FakePopularPosts
 from tests.fakes.post_signals import FakePostSignals
 from tests.fakes.post_states import FakePostStates
 from tests.fakes.queue_levels import FakeQueueLevels
+from tests.fakes.seen_posts import FakeSeenPosts
 from tests.fakes.stale_models import FakeStaleModels
 from tests.fakes.stored_feeds import FakeStoredFeeds
 from tests.fakes.ticket_store import FakeTicketStore
@@ -147,6 +150,8 @@ class Stage:
     history: FakeInteractionHistory = field(default_factory=FakeInteractionHistory)
     queue: FakeJobQueue = field(default_factory=FakeJobQueue)
     queue_levels: FakeQueueLevels = field(default_factory=FakeQueueLevels)
+    log: FakeInteractionLog = field(default_factory=FakeInteractionLog)
+    seen_posts: FakeSeenPosts = field(default_factory=FakeSeenPosts)
     tickets: FakeTicketStore = field(default_factory=FakeTicketStore)
     registry: FakeModelRegistry = field(default_factory=FakeModelRegistry)
     waiting_room: WaitingRoom = field(default_factory=lambda: WaitingRoom(100))
@@ -182,10 +187,11 @@ class Stage:
 
     def stop_redis(self) -> None:
         self.cache.unavailable = self.queue.unavailable = self.signals.unavailable = True
+        self.seen_posts.unavailable = True
 
     def stop_postgres(self) -> None:
         self.posts.unavailable = self.archive.unavailable = self.history.unavailable = self.tickets.unavailable = True
-        self.registry.unavailable = True
+        self.registry.unavailable = self.log.unavailable = True
 
     @property
     def offer_popular(self) -> OfferPopular:
@@ -221,6 +227,10 @@ class Stage:
             waiting_room=self.waiting_room,
             clock=self.clock,
         )
+
+    @property
+    def record_interactions(self) -> RecordInteractions:
+        return RecordInteractions(self.log, self.seen_posts)
 
     @property
     def measure_service(self) -> MeasureService:

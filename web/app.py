@@ -10,7 +10,7 @@ from web.context import App, OpenUseCases, WebContext
 from web.errors import ProblemAnswers
 from web.lifespan import add_lifespan
 from web.request_log import add_request_log
-from web.routes import description, health, jobs, posts, recommendations
+from web.routes import description, health, interactions, jobs, posts, recommendations
 
 KEEP_ALIVE_SECONDS = 120  # routers keep connections for 90 s: the longer side must be this one
 SHUTDOWN_SECONDS = 20.0  # platforms kill after 30 s
@@ -28,7 +28,7 @@ def create_app(settings: Settings, open_use_cases: OpenUseCases) -> App:
         configure_logging=False,
     )
     add_request_log(app)
-    for routes in (health, recommendations, jobs, posts, description):
+    for routes in (health, recommendations, jobs, interactions, posts, description):
         routes.add_routes(app)
     add_lifespan(app, open_use_cases)
     return app

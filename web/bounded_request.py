@@ -7,11 +7,18 @@ from sanic.exceptions import PayloadTooLarge
 from sanic.http import Http
 
 from web.context import RequestContext
-from web.json_body import MAX_BODY_BYTES
+from web.json_body import MAX_BODY_BYTES, MAX_EVENTS_BYTES
 
 # What is sent beyond the limit is read and thrown away up to here: a connection that is closed while the caller still
 # sends is reset, and the caller never sees the 413.
 DISCARDED_BYTES = 8 * 1024 * 1024
+# A thousand events are more than any other request.
+_LIMITS = {"/interactions": MAX_EVENTS_BYTES}
+
+
+def body_limit(path: str) -> int:
+    """The most bytes of a body that is sent to the path."""
+    return _LIMITS.get(path, MAX_BODY_BYTES)
 
 
 class BoundedRequest(Request):
@@ -23,12 +30,13 @@ class BoundedRequest(Request):
 
     async def receive_body(self) -> None:
         """Raise PayloadTooLarge before anything beyond the limit is kept."""
+        limit = body_limit(self.path)
         announced = self.headers.getone("content-length", "")
-        if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+        if announced.isdecimal() and int(announced) > limit:
             raise PayloadTooLarge
         received = bytearray()
         async for chunk in cast(Http, self.stream):
             received += chunk
-            if len(received) > MAX_BODY_BYTES:
+            if len(received) > limit:
                 raise PayloadTooLarge
         self.body = bytes(received)

@@ -14,8 +14,10 @@ from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse, raw
 
 from core.domain.errors import CursorExpired, InvalidInput, NotFound, Overloaded, Unavailable
+from web.bounded_request import body_limit
 from web.context import HttpRequest
-from web.json_body import MAX_BODY_BYTES, FieldsRefused, MediaTypeRefused, ParametersRefused
+from web.events import EventIdsTaken
+from web.json_body import FieldsRefused, MediaTypeRefused, ParametersRefused
 from web.readiness import NotReady
 from web.request_id import request_id_of
 
@@ -40,6 +42,7 @@ FAULT = ProblemKind(500, "internal-error", "The service made a mistake")
 GENERATION_FAILED = ProblemKind(500, "generation-failed", "The feed could not be generated")
 KINDS: Mapping[type[BaseException], ProblemKind] = {
     InvalidInput: ProblemKind(400, "invalid-input", "The request breaks a rule"),
+    EventIdsTaken: ProblemKind(409, "id-taken", "Another interaction has the id"),
     CursorExpired: ProblemKind(410, "cursor-expired", "The feed has been renewed since"),
     MediaTypeRefused: ProblemKind(415, "unsupported-media-type", "The body must be JSON"),
     NotFound: ProblemKind(404, "not-found", "There is no such thing"),
@@ -119,7 +122,7 @@ def _detail(request: HttpRequest, exception: Exception, kind: ProblemKind) -> st
         return "a server that is needed does not answer: try again soon"
     if kind is not FAULT:
         if isinstance(exception, sanic_errors.PayloadTooLarge):
-            return f"a request has at most {MAX_BODY_BYTES} bytes of body and 8192 of headers"
+            return f"a request has at most {body_limit(request.path)} bytes of body and 8192 of headers"
         return str(exception)
     if request.app.ctx.settings.debug:
         return "".join(traceback.format_exception(exception))

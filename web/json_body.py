@@ -10,6 +10,7 @@ import msgspec
 from core.domain.errors import InvalidInput
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_EVENTS_BYTES = 1024 * 1024
 MAX_ERRORS = 20
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -60,8 +61,11 @@ class JsonBody(Generic[Body]):
 
     def read(self, content_type: str, body: bytes) -> Body:
         """The body, checked; raises MediaTypeRefused, FieldsRefused, and InvalidInput for what is no JSON at all."""
-        if _JSON_TYPE.fullmatch(content_type.strip()) is None:
-            raise MediaTypeRefused("the body must be JSON: send it with Content-Type: application/json")
+        check_json_type(content_type)
+        return self.parse(body)
+
+    def parse(self, body: bytes) -> Body:
+        """The same of bytes that are known to be JSON, or a part of it."""
         try:
             try:
                 return self._whole.decode(body)
@@ -107,6 +111,12 @@ class JsonBody(Generic[Body]):
             pointer = f"/{name}/{index[1]}" if index else f"/{name}"
             reason = _with_small_initial(_AT_INDEX.sub("", str(error)))
             yield FieldError(pointer, f"must be {self._rules[name]} ({reason})")
+
+
+def check_json_type(content_type: str) -> None:
+    """Raise MediaTypeRefused for what does not say that it is JSON."""
+    if _JSON_TYPE.fullmatch(content_type.strip()) is None:
+        raise MediaTypeRefused("the body must be JSON: send it with Content-Type: application/json")
 
 
 def _escaped(name: str) -> str:

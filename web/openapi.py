@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from web.json_body import MAX_BODY_BYTES
+from core.domain.event import EVENTS_AT_MOST
+from web.json_body import MAX_BODY_BYTES, MAX_EVENTS_BYTES
 from web.openapi_components import ANYWHERE, answer, components, ref
-from web.openapi_examples import PAGES, POST_BODIES, POSTS, REQUEST, TICKETS, jobs
+from web.openapi_examples import EVENTS, PAGES, POST_BODIES, POSTS, RECEIPTS, REQUEST, TICKETS, jobs
 
 Json = dict[str, Any]
 
@@ -26,6 +27,7 @@ def openapi_document(title: str = "threads-ml-service", version: str = "0.1.0", 
         "tags": [
             {"name": "recommendations", "description": "Lists of posts, and the jobs that make them"},
             {"name": "posts", "description": "Posts that must not be served, or not for ever"},
+            {"name": "interactions", "description": "What users did with posts"},
             {"name": "operation", "description": "How the process stands, and this description"},
         ],
         "paths": {
@@ -41,6 +43,7 @@ def _paths(default_limit: int) -> dict[str, Json]:
         "/recommendations/{user_id}": {"get": _show_feed()},
         "/recommendations/jobs/{ticket}": {"get": _show_job()},
         "/posts/{post_id}": {"put": _put_post(), "get": _show_post()},
+        "/interactions": {"post": _record()},
         "/health": {"get": _show_health()},
         "/ready": {"get": _show_readiness()},
         "/openapi.json": {"get": _show_openapi()},
@@ -50,6 +53,8 @@ def _paths(default_limit: int) -> dict[str, Json]:
 
 def _with_head(operations: Json, problems: Json) -> Json:
     """HEAD answers like GET, without the body."""
+    if "get" not in operations:
+        return operations
     get = operations["get"]
     responses = {
         status: _without_body(problems[f"Problem{status}"] if "$ref" in response else response)
@@ -196,6 +201,29 @@ def _show_post() -> Json:
         "responses": {
             "200": answer("What was said last", _json_content("PostStateBody", POSTS), ("Cache-Control",)),
             **_problem_refs(404),
+        },
+    }
+
+
+def _record() -> Json:
+    schema = {"oneOf": [ref("schemas", "EventBody"), ref("schemas", "EventsBody")]}
+    return {
+        "operationId": "recordInteractions",
+        "tags": ["interactions"],
+        "summary": "Record what users did",
+        "description": (
+            f"One event, or up to {EVENTS_AT_MOST:,}; a body has at most {MAX_EVENTS_BYTES} bytes. Written in one "
+            "transaction, and told again under the same ids harmless. Events that break a rule are told of by their "
+            "place, the others recorded, unless `all_or_nothing`; where none is recorded the answer is 400, or 409 "
+            "where nothing is wrong but that other interactions have the ids. Times before 1970, or more than a day "
+            "ahead, break a rule; a time that is less ahead counts as now. Pages may send the same as text/plain, "
+            "which is all that `navigator.sendBeacon` can send to another host unasked."
+        ),
+        "parameters": [ref("parameters", "RequestId")],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema, "examples": EVENTS}}},
+        "responses": {
+            "202": answer("Recorded", _json_content("ReceiptBody", RECEIPTS), ("Cache-Control",)),
+            **_problem_refs(409, 415),
         },
     }
 

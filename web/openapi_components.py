@@ -8,6 +8,7 @@ from core.domain.backlog import LONGEST_RETRY_SECONDS
 from core.domain.feed import FeedSource
 from web.answers import JobBody, PageBody
 from web.errors import GENERATION_FAILED, MEDIA_TYPE, Problem, ProblemKind
+from web.events import RULES, EventBody, EventsBody, ReceiptBody
 from web.openapi_examples import DEMO_POST, DEMO_USER, problem, problems_by_status
 from web.post_requests import PostBody
 from web.prefer import LONGEST_WAIT_SECONDS
@@ -54,7 +55,8 @@ def _header_refs(names: tuple[str, ...]) -> Json:
 
 def _schemas(default_limit: int) -> dict[str, Json]:
     _, made = msgspec.json.schema_components(
-        [GenerateBody, PageBody, JobBody, PostBody, PostStateBody, Problem], ref_template="#/components/schemas/{name}"
+        [GenerateBody, PageBody, JobBody, PostBody, PostStateBody, EventBody, EventsBody, ReceiptBody, Problem],
+        ref_template="#/components/schemas/{name}",
     )
     schemas: dict[str, Json] = msgspec.to_builtins(made)
     schemas["GenerateBody"]["properties"]["limit"]["default"] = default_limit
@@ -62,6 +64,7 @@ def _schemas(default_limit: int) -> dict[str, Json]:
     schemas["JobBody"]["properties"]["location"]["format"] = "uri-reference"
     schemas["JobBody"]["properties"]["expires_at"]["format"] = "date-time"
     schemas["PostStateBody"]["properties"]["expires_at"]["format"] = "date-time"
+    _describe_events(schemas)
     general = schemas.pop("Problem")
     schemas["GenerationProblem"] = _problem_schema("GenerationProblem", general, [GENERATION_FAILED])
     schemas["JobBody"]["properties"]["problem"] = ref("schemas", "GenerationProblem")
@@ -69,6 +72,13 @@ def _schemas(default_limit: int) -> dict[str, Json]:
         name = f"Problem{status}"
         schemas[name] = _problem_schema(name, general, kinds)
     return schemas
+
+
+def _describe_events(schemas: dict[str, Json]) -> None:
+    """What is read later, or more leniently, than by its type."""
+    schemas["EventBody"]["properties"]["metadata"] = {"type": "object", "description": RULES["metadata"]}
+    schemas["EventBody"]["properties"]["created_at"]["description"] = RULES["created_at"]
+    schemas["EventsBody"]["properties"]["events"]["items"] = ref("schemas", "EventBody")
 
 
 def _problem_schema(title: str, general: Json, kinds: list[ProblemKind]) -> Json:

@@ -43,6 +43,28 @@ _JOB: Json = {
     "expires_at": "2026-11-23T13:00:00Z",
 }
 
+_EVENT: Json = {
+    "id": "5b3c9f0e-8f53-4f0e-9a55-0d7f4a1d2c11",
+    "user_id": DEMO_USER,
+    "post_id": "post-id-1",
+    "interaction_type": "like",
+    "created_at": "2026-11-23T12:00:00Z",
+}
+EVENTS: Json = {
+    "one": {"value": _EVENT},
+    "many": {"value": {"events": [_EVENT, {"user_id": "anna", "post_id": "post-id-2", "interaction_type": "view"}]}},
+}
+_RECEIPT: Json = {"sequence": 1234, "accepted": 2, "repeated": 0, "refused": 0}
+_UNKNOWN_TYPE: Json = {
+    "index": 2,
+    "pointer": "/events/2/interaction_type",
+    "detail": "must be one of view, click, like, share (invalid enum value 'poke')",
+}
+RECEIPTS: Json = {
+    "all": {"value": _RECEIPT},
+    "all but one": {"value": _RECEIPT | {"refused": 1, "errors": [_UNKNOWN_TYPE]}},
+}
+
 PAGES: Json = {
     "fresh": {"value": _PAGE},
     "stale": {"value": _PAGE | {"stale": True}},

@@ -17,10 +17,18 @@ from core.application.ports.clock import Clock
 from core.application.ports.feed_cache import FeedCache
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.queue_levels import QueueLevels
+from core.application.ports.seen_posts import SeenPosts
 from core.application.recommend_posts import RecommendPosts
+from core.application.record_interactions import RecordInteractions
 from core.application.waiting_room import WaitingRoom
 from core.domain.errors import ConfigurationError
-from core.infrastructure.absent_redis import AbsentFeedCache, AbsentFeedSignals, AbsentJobQueue, AbsentQueueLevels
+from core.infrastructure.absent_redis import (
+    AbsentFeedCache,
+    AbsentFeedSignals,
+    AbsentJobQueue,
+    AbsentQueueLevels,
+    AbsentSeenPosts,
+)
 from core.infrastructure.circuit_breaker import CircuitBreaker
 from core.infrastructure.guarded_pool import GuardedPool
 from core.infrastructure.held_hidden_posts import HeldHiddenPosts
@@ -28,6 +36,7 @@ from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.held_stale_models import HeldStaleModels
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
+from core.infrastructure.postgres_interaction_log import PostgresInteractionLog
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
@@ -39,6 +48,7 @@ from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_queue_levels import RedisQueueLevels
+from core.infrastructure.redis_seen_posts import RedisSeenPosts
 from core.infrastructure.system_clock import SystemClock
 from core.settings import Settings
 from web.degradations import FindDegradations
@@ -56,6 +66,7 @@ class UseCases:
     get_job: GetJob
     hide_post: HidePost
     get_post: GetPost
+    record_interactions: RecordInteractions
     find_degradations: FindDegradations
     measure_service: MeasureService
     clock: Clock
@@ -70,6 +81,7 @@ class _Servers:
     pool: Pool
     cache: FeedCache
     signals: RedisFeedSignals | AbsentFeedSignals
+    seen_posts: SeenPosts
     queue: JobQueue
     queue_levels: QueueLevels
     breakers: tuple[CircuitBreaker, ...]
@@ -129,6 +141,7 @@ def _use_cases(
         ),
         hide_post=hide_post,
         get_post=GetPost(hide_post.posts),
+        record_interactions=RecordInteractions(PostgresInteractionLog(servers.pool), servers.seen_posts),
         find_degradations=FindDegradations(
             servers.cache, servers.queue, _model_registry(servers.pool, settings), _missing(settings)
         ),
@@ -159,15 +172,15 @@ async def _open_servers(stack: AsyncExitStack, settings: Settings) -> _Servers:
 
 async def _open_cache(
     stack: AsyncExitStack, settings: Settings, breaker: CircuitBreaker
-) -> tuple[FeedCache, RedisFeedSignals | AbsentFeedSignals]:
+) -> tuple[FeedCache, RedisFeedSignals | AbsentFeedSignals, SeenPosts]:
     if not settings.redis_url:
-        return AbsentFeedCache(), AbsentFeedSignals()
+        return AbsentFeedCache(), AbsentFeedSignals(), AbsentSeenPosts()
     # One more: the signals keep one to themselves.
     client = await _open_redis(
         stack, settings, settings.redis_url, "REDIS_URL", breaker, pool_size=settings.redis_pool_size + 1
     )
     cache = RedisFeedCache(client, settings.recommendation_batch_size)
-    return cache, await stack.enter_async_context(RedisFeedSignals(client))
+    return cache, await stack.enter_async_context(RedisFeedSignals(client)), RedisSeenPosts(client)
 
 
 async def _open_queue(

@@ -9,6 +9,7 @@ from core.domain.errors import CacheUnavailable, QueueUnavailable
 from core.domain.feed import Feed, FeedOrder
 from core.domain.job import ChunkMessage, GenerateMessage, JobProgress, Queue, Submission
 from core.domain.levels import QueueLevel
+from core.domain.user_change import UserChange
 
 _MISSING = "REDIS_URL is not set"
 
@@ -76,6 +77,14 @@ class AbsentFeedSignals:
 
     def wake_all(self) -> None:
         """Nobody waits."""
+
+
+class AbsentSeenPosts:
+    """Remembers nothing."""
+
+    async def add(self, changes: Sequence[UserChange]) -> None:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
 
 
 class AbsentJobQueue:

@@ -9,6 +9,7 @@ BENCHES = {
     "tail": "scripts.bench.tail",
     "growth": "scripts.bench.growth",
     "bulk": "scripts.bench.bulk",
+    "ingest": "scripts.bench.ingest",
     "import": "scripts.bench.import_",
     "train": "scripts.bench.train",
     "knn": "scripts.bench.knn",

@@ -93,12 +93,12 @@ async def measure(users: int, seconds: int, rounds: int) -> ServeFigures:
             await migrate(postgres.url)
             bytes_per_feed = await _fill(valkey.url(0), users)
             environment = {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url(0), "BROKER_URL": valkey.url(1)}
-            async with _server("scripts.bench.serving", environment, "1") as port:
+            async with server("scripts.bench.serving", environment, "1") as port:
                 size, compressed = await _body_sizes(port)
                 scripts = {**_scripts(users), **await _prepared_scripts(port, min(users, PREPARED_USERS))}
             async with (
-                _server("scripts.bench.serving", environment, str(size)) as port,
-                _server("scripts.bench.fastapi_serving", environment) as fastapi_port,
+                server("scripts.bench.serving", environment, str(size)) as port,
+                server("scripts.bench.fastapi_serving", environment) as fastapi_port,
             ):
                 loads = [(name, script, port) for name, script in scripts.items()]
                 loads.append(("fastapi", scripts["plain"], fastapi_port))
@@ -156,7 +156,7 @@ async def _prepared_scripts(port: int, users: int) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _server(module: str, environment: Mapping[str, str], *arguments: str) -> AsyncIterator[int]:
+async def server(module: str, environment: Mapping[str, str], *arguments: str) -> AsyncIterator[int]:
     """A process that serves, whose log goes nowhere, as a platform's pipe would take it."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(

@@ -60,6 +60,7 @@ def use_cases_of(stage: Stage) -> UseCases:
         get_job=stage.get_job,
         hide_post=stage.hide_post,
         get_post=GetPost(stage.posts),
+        record_interactions=stage.record_interactions,
         find_degradations=FindDegradations(stage.cache, stage.queue, stage.registry),
         measure_service=stage.measure_service,
         clock=stage.clock,

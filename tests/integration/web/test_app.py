@@ -21,6 +21,7 @@ from web.cursor import write_cursor
 
 GENERATE = "/recommendations/generate"
 PROBLEM = "application/problem+json"
+EVENT = {"user_id": "anna", "post_id": "post-1", "interaction_type": "like"}
 
 
 @pytest.fixture
@@ -673,3 +674,81 @@ async def test_no_body_at_all_makes_the_service_fail(service: Served, stage: Sta
 
     assert answer.status_code in {200, 400}
     assert stage.queue.messages == []
+
+
+class TestInteractions:
+    async def test_one_event_is_recorded_and_its_post_seen(self, api: httpx.AsyncClient, stage: Stage) -> None:
+        answer = await api.post("/interactions", json=EVENT)
+
+        assert answer.status_code == 202
+        assert answer.json() == {"sequence": 1, "accepted": 1, "repeated": 0, "refused": 0}
+        assert answer.headers["cache-control"] == "no-store"
+        assert stage.seen_posts.held[to_uuid("anna")].post_ids == (to_uuid("post-1"),)
+
+    async def test_a_page_sends_a_beacon(self, api: httpx.AsyncClient, stage: Stage) -> None:
+        headers = {"Content-Type": "text/plain;charset=UTF-8"}
+
+        answer = await api.post("/interactions", content=json.dumps(EVENT), headers=headers)
+
+        assert (answer.status_code, len(stage.log.events)) == (202, 1)
+
+    async def test_a_retry_is_harmless(self, api: httpx.AsyncClient, stage: Stage) -> None:
+        body = {"events": [EVENT | {"id": "one"}, EVENT | {"id": "two", "post_id": "post-2"}]}
+        await api.post("/interactions", json=body)
+
+        answer = await api.post("/interactions", json=body)
+
+        assert (answer.status_code, answer.json()["repeated"], len(stage.log.events)) == (202, 2, 2)
+
+    async def test_bad_events_are_told_of_beside_good_ones(self, api: httpx.AsyncClient) -> None:
+        answer = await api.post("/interactions", json={"events": [EVENT, EVENT | {"interaction_type": "poke"}]})
+
+        assert answer.status_code == 202
+        assert (answer.json()["accepted"], answer.json()["refused"]) == (1, 1)
+        assert answer.json()["errors"][0]["pointer"] == "/events/1/interaction_type"
+
+    async def test_all_or_nothing_is_nothing(self, api: httpx.AsyncClient, stage: Stage) -> None:
+        events = [EVENT, EVENT | {"interaction_type": "poke"}]
+
+        answer = await api.post("/interactions", json={"events": events, "all_or_nothing": True})
+
+        problem = problem_of(answer, 400, "invalid-input")
+        assert [error["pointer"] for error in problem["errors"]] == ["/events/1/interaction_type"]
+        assert stage.log.events == {}
+
+    async def test_an_id_of_another_event_is_a_conflict(self, api: httpx.AsyncClient) -> None:
+        await api.post("/interactions", json=EVENT | {"id": "one"})
+
+        answer = await api.post("/interactions", json=EVENT | {"id": "one", "post_id": "post-2"})
+
+        assert problem_of(answer, 409, "id-taken")["errors"][0]["pointer"] == "/id"
+
+    async def test_more_than_a_thousand_events_are_refused(self, api: httpx.AsyncClient) -> None:
+        answer = await api.post("/interactions", json={"events": [EVENT] * 1001})
+
+        assert problem_of(answer, 400, "invalid-input")["errors"][0]["pointer"] == "/events"
+
+    async def test_a_body_may_be_a_megabyte_and_no_more(self, api: httpx.AsyncClient) -> None:
+        event = EVENT | {"metadata": {"padding": "x" * 3900}}
+
+        fits = await api.post("/interactions", json={"events": [event] * 250})
+        too_large = await api.post("/interactions", json={"events": [event] * 300})
+
+        assert fits.status_code == 202
+        assert "1048576 bytes" in problem_of(too_large, 413, "body-too-large")["detail"]
+
+    async def test_without_redis_events_are_recorded_all_the_same(self, api: httpx.AsyncClient, stage: Stage) -> None:
+        stage.stop_redis()
+
+        assert (await api.post("/interactions", json=EVENT)).status_code == 202
+
+    async def test_without_postgres_the_caller_is_to_come_again(self, api: httpx.AsyncClient, stage: Stage) -> None:
+        stage.stop_postgres()
+
+        answer = await api.post("/interactions", json=EVENT)
+
+        assert problem_of(answer, 503, "unavailable")
+        assert answer.headers["retry-after"] == "2"
+
+    async def test_other_methods_are_refused(self, api: httpx.AsyncClient) -> None:
+        assert problem_of(await api.get("/interactions"), 405, "method-not-allowed")

@@ -21,6 +21,7 @@ from core.infrastructure.embedded_valkey import EmbeddedValkey
 
 VALKEY_DATABASES = 64
 LEAST_BRANCH_COVERAGE = 85.0
+ORDINARY = "not slow"  # as pyproject.toml has it
 
 
 def pytest_configure(config: pytest.Config) -> None:

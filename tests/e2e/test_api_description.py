@@ -133,10 +133,10 @@ def is_failure(context: Any, failure: Failure, case: Case, response: Response) -
 
 
 def is_not_about_events(failure: Failure, response: Response) -> bool:
-    """No schema knows what time it is, nor which ids are taken; and of many events the good ones are recorded."""
+    """To a schema every text is a time, none too long ago, and no id is taken; of many events the good are recorded."""
     told = response.json() if response.status_code in {202, 400, 409} else {}
     if isinstance(failure, RejectedPositiveData):
-        impossible = "1970", "a day ahead", "another interaction"
+        impossible = "a time like", "1970", "a day ahead", "another interaction"
         return not any(word in error["detail"] for error in told.get("errors", []) for word in impossible)
     return not (isinstance(failure, AcceptedNegativeData) and told.get("refused"))
 

@@ -85,11 +85,29 @@ def _as_facts(settings: Settings, described: ServiceDescription, now: datetime) 
         "interactions": described.interactions,
         "model": _model_facts(described),
         "feeds": described.feeds,
+        "freshness": _freshness_facts(described, now),
         "queues": described.queues.depths if described.queues else None,
         "workers": described.queues.workers if described.queues else None,
         "clock": _clock_facts(described),
         "schedule": _schedule_facts(described, now),
     }
+
+
+def _freshness_facts(described: ServiceDescription, now: datetime) -> dict[str, Any] | None:
+    """Seconds since interactions were looked for, and since the one acted who waits longest for a feed that knows."""
+    due = described.due
+    if due is None:
+        return None
+    return {
+        "due_users": due.users,
+        "longest_due_seconds": _seconds_since(due.oldest_changed_at, now),
+        "read_seconds_ago": _seconds_since(due.read_at, now),
+        "sequence": due.sequence,
+    }
+
+
+def _seconds_since(moment: datetime | None, now: datetime) -> int | None:
+    return None if moment is None else max(0, round((now - moment).total_seconds()))
 
 
 def _clock_facts(described: ServiceDescription) -> str | None:

@@ -33,6 +33,7 @@ from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.embedded_server import EmbeddedServer
 from core.infrastructure.embedded_valkey import EmbeddedValkey
 from core.infrastructure.postgres_active_users import PostgresActiveUsers
+from core.infrastructure.postgres_due_users import PostgresDueUsers
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_idle_feeds import PostgresIdleFeeds
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
@@ -211,6 +212,7 @@ async def open_description(settings: Settings) -> AsyncIterator[DescribeService]
             queue=queue,
             clock=SystemClock(),
             schedule=PostgresScheduleBook(pool),
+            due_users=PostgresDueUsers(pool),
         )
 
 
@@ -225,6 +227,7 @@ async def open_measurement(settings: Settings) -> AsyncIterator[MeasureService]:
             popular=popular_posts(pool, settings),
             stored_feeds=PostgresStoredFeeds(pool),
             clock=SystemClock(),
+            due_users=PostgresDueUsers(pool),
         )
 
 

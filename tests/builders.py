@@ -28,6 +28,7 @@ from core.domain.job import GenerateMessage, Queue
 from core.domain.model import ModelRecord, ModelStatus
 from core.domain.popular import PopularFeed
 from tests.fakes.clock import FakeClock
+from tests.fakes.due_users import FakeDueUsers
 from tests.fakes.feed_archive import FakeFeedArchive
 from tests.fakes.feed_cache import FakeFeedCache
 from tests.fakes.feed_signals import FakeFeedSignals
@@ -151,6 +152,7 @@ class Stage:
     queue: FakeJobQueue = field(default_factory=FakeJobQueue)
     queue_levels: FakeQueueLevels = field(default_factory=FakeQueueLevels)
     log: FakeInteractionLog = field(default_factory=FakeInteractionLog)
+    due_users: FakeDueUsers = field(default_factory=FakeDueUsers)
     seen_posts: FakeSeenPosts = field(default_factory=FakeSeenPosts)
     tickets: FakeTicketStore = field(default_factory=FakeTicketStore)
     registry: FakeModelRegistry = field(default_factory=FakeModelRegistry)
@@ -240,6 +242,7 @@ class Stage:
             FakePopularPosts(feed=self.popular.feed),
             FakeStoredFeeds(self.archive),
             self.clock,
+            self.due_users,
         )
 
     @property

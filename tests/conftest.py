@@ -43,7 +43,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    is_selection = config.option.keyword or config.option.markexpr or config.option.collectonly
+    is_selection = config.option.keyword or config.option.markexpr != ORDINARY or config.option.collectonly
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_selection
 
 

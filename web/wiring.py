@@ -34,6 +34,7 @@ from core.infrastructure.guarded_pool import GuardedPool
 from core.infrastructure.held_hidden_posts import HeldHiddenPosts
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.held_stale_models import HeldStaleModels
+from core.infrastructure.postgres_due_users import PostgresDueUsers
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_interaction_log import PostgresInteractionLog
@@ -151,6 +152,7 @@ def _use_cases(
             popular=_popular_posts(servers.pool, settings),
             stored_feeds=PostgresStoredFeeds(servers.pool),
             clock=clock,
+            due_users=PostgresDueUsers(servers.pool),
         ),
         clock=clock,
         stop_waiting=servers.signals.wake_all,

@@ -11,6 +11,7 @@ import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 
+from core.application.ports.freshness_meter import FreshnessMeter
 from core.domain.errors import ConfigurationError, ThreadsMlError
 from core.domain.job import Queue
 from core.infrastructure.live_tail import TellLevels, tell_nobody
@@ -25,10 +26,13 @@ Result = TypeVar("Result")
 class Lifespan(Middleware):
     """Stands behind AsyncIO in the middleware: what it opens lives on that event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue, tell_tail: TellLevels = tell_nobody) -> None:
+    def __init__(
+        self, settings: Settings, queue: Queue, meter: FreshnessMeter, tell_tail: TellLevels = tell_nobody
+    ) -> None:
         """tell_tail: told what is held beside the model, after every reading."""
         self._tell_tail = tell_tail
         self._settings = settings
+        self._meter = meter
         self._queue = queue
         self._resources = AsyncExitStack()
         self._presence = AsyncExitStack()
@@ -57,7 +61,7 @@ class Lifespan(Middleware):
     def before_worker_boot(self, _: Broker, __: Worker) -> None:
         """Open everything, or leave: Dramatiq would swallow the error and go on without."""
         try:
-            opening = open_worker(self._settings, self._queue, self._tell_tail)
+            opening = open_worker(self._settings, self._queue, self._meter, self._tell_tail)
             self._parts = run_on_loop(self._resources.enter_async_context(opening))
         except ThreadsMlError as error:
             structlog.get_logger().error("worker_not_started", reason=str(error))

@@ -15,6 +15,7 @@ from worker.broker import build_broker
 from worker.careful_retries import CarefulRetries, NotedStarts
 from worker.configuration import PROCESS_NAMES, load_worker_settings
 from worker.final_failure import FinalFailure
+from worker.freshness_metrics import FreshnessMetrics
 from worker.job_metrics import JobMetrics, MeteredJobs, open_registry
 from worker.lifespan import Lifespan
 from worker.repeated_words import leave_out_repeated_words
@@ -47,7 +48,7 @@ def _set_up(queue: Queue) -> None:
 def _declare(settings: Settings, queue: Queue) -> None:
     """The order matters: `before` hooks run from left to right, `after` hooks from right to left."""
     registry = open_registry(os.environ)
-    lifespan = Lifespan(settings, queue, TailMetrics(registry).told)
+    lifespan = Lifespan(settings, queue, FreshnessMetrics(registry), TailMetrics(registry).told)
     final_failure = FinalFailure(lifespan)
     metered = MeteredJobs(JobMetrics(registry))
     middleware = [AgeLimit(), metered, final_failure, TimeLimit(), CarefulRetries(), NotedStarts(), AsyncIO(), lifespan]

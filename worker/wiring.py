@@ -19,6 +19,7 @@ from core.application.generate_feed import GenerateFeed
 from core.application.generate_in_bulk import GenerateInBulk
 from core.application.give_way import GiveWay
 from core.application.make_provisional_feed import MakeProvisionalFeed
+from core.application.ports.freshness_meter import FreshnessMeter
 from core.application.ports.popular_posts import PopularPosts
 from core.application.ports.worker_presence import WorkerPresence
 from core.application.renew_due_feeds import RenewDueFeeds
@@ -83,7 +84,7 @@ class WorkerParts:
 
 @asynccontextmanager
 async def open_worker(
-    settings: Settings, queue_name: Queue = Queue.FEEDS, tell_tail: TellLevels = tell_nobody
+    settings: Settings, queue_name: Queue, meter: FreshnessMeter, tell_tail: TellLevels = tell_nobody
 ) -> AsyncIterator[WorkerParts]:
     """Raises ArchiveUnavailable or QueueUnavailable when a server cannot be reached: such a worker is of no use."""
     async with (
@@ -113,7 +114,7 @@ async def open_worker(
                 popular=held_popular,
                 hidden_posts=hidden_posts,
                 external_ids=external_ids,
-                archive=PostgresFeedArchive(pool),
+                archive=PostgresFeedArchive(pool, meter),
                 cache=feed_cache,
                 queue=queue,
                 clock=clock,
@@ -146,7 +147,7 @@ async def open_worker(
             ):
                 presence = RedisWorkerPresence(broker, _process_name())
                 generate_in_bulk = GenerateInBulk(generate_feed, ledger)
-                follow = _follow_interactions(pool, cache, queue, settings)
+                follow = _follow_interactions(pool, cache, queue, meter, settings)
                 yield WorkerParts(generate_feed, generate_in_bulk, generate_chunk, fail_job, follow, presence)
 
 
@@ -187,7 +188,7 @@ def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
 
 
 def _follow_interactions(
-    pool: Pool, cache: RedisClient, queue: RedisJobQueue, settings: Settings
+    pool: Pool, cache: RedisClient, queue: RedisJobQueue, meter: FreshnessMeter, settings: Settings
 ) -> FollowInteractions:
     # Workers that all wake up at once look once together.
     just_read_seconds = settings.interaction_poll_seconds / 10
@@ -200,6 +201,7 @@ def _follow_interactions(
             RedisJobPacing(cache, settings.renewal_pace_seconds),
             queue,
         ),
+        meter,
     )
 
 

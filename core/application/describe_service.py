@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.application.ports.clock import Clock
+from core.application.ports.due_users import DueUsers
 from core.application.ports.feed_archive import FeedArchive, FeedCounts
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.model_registry import ModelRegistry
@@ -11,6 +12,7 @@ from core.application.ports.schedule_book import ScheduleBook
 from core.application.ports.service_facts import InteractionFacts, ServiceFacts
 from core.domain.errors import QueueUnavailable
 from core.domain.job import Queue
+from core.domain.levels import DueLevel
 from core.domain.model import Serving
 from core.domain.schedule import Task, TaskRecord
 
@@ -41,6 +43,7 @@ class ServiceDescription:
     feeds: FeedCounts | None = None
     queues: QueueFacts | None = None
     schedule: ScheduleFacts | None = None
+    due: DueLevel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class DescribeService:
     queue: JobQueue
     clock: Clock
     schedule: ScheduleBook
+    due_users: DueUsers
 
     async def __call__(self) -> ServiceDescription:
         """One look at everything."""
@@ -66,6 +70,7 @@ class DescribeService:
             feeds=await self.archive.count(self.clock.now(), await self.registry.stale_versions()),
             queues=await self._queues(),
             schedule=ScheduleFacts(await self.schedule.records(), await self.schedule.is_kept()),
+            due=await self.due_users.level(),
         )
 
     async def _queues(self) -> QueueFacts | None:

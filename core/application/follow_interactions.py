@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
+from core.application.ports.freshness_meter import FreshnessMeter
 from core.application.ports.new_interactions import NewInteractions
 from core.application.ports.seen_posts import SeenPosts
 from core.application.renew_due_feeds import RenewDueFeeds
@@ -19,6 +20,7 @@ class FollowInteractions:
     interactions: NewInteractions
     seen_posts: SeenPosts
     renew: RenewDueFeeds
+    meter: FreshnessMeter
 
     async def __call__(self) -> int:
         """The number of users who have become due; 0 where another process looks."""
@@ -28,6 +30,8 @@ class FollowInteractions:
             # Where that fails the cached feeds cannot be served either; once they can, the marks renew them.
             with suppress(CacheUnavailable):
                 await self.seen_posts.add([change for change in reading.changes if change.post_ids])
+        for seconds in reading.lags_seconds:
+            self.meter.noticed(seconds)
         await self.renew([change.user_id for change in reading.changes])
         if not reading.is_whole:
             await self.renew.heal()

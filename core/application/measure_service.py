@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from core.application.ports.clock import Clock
+from core.application.ports.due_users import DueUsers
 from core.application.ports.model_registry import ModelRegistry
 from core.application.ports.popular_posts import PopularPosts
 from core.application.ports.queue_levels import QueueLevels
 from core.application.ports.stored_feeds import StoredFeeds
 from core.domain.errors import ConfigurationError, Unavailable
 from core.domain.job import Queue
-from core.domain.levels import FeedStock, QueueLevel, Serves, ServiceLevels
+from core.domain.levels import DueLevel, FeedStock, QueueLevel, Serves, ServiceLevels
 
 Part = TypeVar("Part")
 
@@ -25,10 +26,11 @@ class MeasureService:
     popular: PopularPosts
     stored_feeds: StoredFeeds
     clock: Clock
+    due_users: DueUsers
 
     async def __call__(self) -> ServiceLevels:
         """One look at everything."""
-        return ServiceLevels(await self.queues(), await self.serves(), await self.feeds())
+        return ServiceLevels(await self.queues(), await self.serves(), await self.feeds(), await self.due())
 
     async def queues(self) -> Mapping[Queue, QueueLevel] | None:
         """A millisecond of Redis."""
@@ -41,6 +43,10 @@ class MeasureService:
     async def feeds(self) -> FeedStock | None:
         """A part of a second of Postgres, where there are many feeds."""
         return await _if_there(self._feeds())
+
+    async def due(self) -> DueLevel | None:
+        """An index's worth of Postgres, as large as there are due users."""
+        return await _if_there(self.due_users.level())
 
     async def _serves(self) -> Serves:
         return Serves(await self.registry.serving(), (await self.popular.read()).computed_at)

@@ -51,9 +51,23 @@ class Serves:
 
 
 @dataclass(frozen=True, slots=True)
+class DueLevel:
+    """How many users' feeds do not know of their latest interactions; when the one who waits longest acted last.
+
+    read_at: when interactions were last looked for; sequence: the last number given to a change.
+    """
+
+    users: int = 0
+    oldest_changed_at: datetime | None = None
+    read_at: datetime | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceLevels:
     """Each part is None that could not be asked."""
 
     queues: Mapping[Queue, QueueLevel] | None = None
     serves: Serves | None = None
     feeds: FeedStock | None = None
+    due: DueLevel | None = None

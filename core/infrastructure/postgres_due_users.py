@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from core.application.ports.due_users import DueLevel
+from core.domain.levels import DueLevel
 from core.infrastructure.postgres_pool import Pool, borrowed
 
 COUNT_TIMEOUT_SECONDS = 10.0

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from core.application.ports.feed_archive import FeedCounts
+from core.application.ports.freshness_meter import FreshnessMeter
 from core.domain.feed import Feed, FeedOrder, Recommendation
 from core.domain.user_change import SEEN_AT_MOST, UserChange
 from core.infrastructure.copied_feeds import COLUMNS, copied_feeds
@@ -46,8 +47,9 @@ _PUT = f"""
     marked as (
         update user_change set is_due = sequence > $11
         where user_id = $1 and is_due <> (sequence > $11) and exists (select from kept)
+        returning is_due, extract(epoch from clock_timestamp() - changed_at)::float8 as lag
     )
-    select exists (select from kept)
+    select exists (select from kept) as is_stored, (select lag from marked where not is_due) as lag
 """  # noqa: S608 - names of this code alone
 # Not taken apart, as in the table itself: see the migration.
 _INCOMING = "create temp table incoming (like feed) with (toast_tuple_target = 8160) on commit drop"
@@ -75,8 +77,9 @@ _USERS_OF = "select user_id from feed where model_version = $1 order by built_up
 class PostgresFeedArchive:
     """The lower order loses in the statement itself, so that no two writers need to agree on anything."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, meter: FreshnessMeter | None = None) -> None:
         self._pool = pool
+        self._meter = meter
         self._reads = SharedReads(self._read)
 
     async def get(self, user_id: UUID) -> Feed | None:
@@ -86,7 +89,10 @@ class PostgresFeedArchive:
     async def put(self, feed: Feed) -> bool:
         """Store the feed unless a newer one is there, and say whether its user is due, in one statement."""
         async with borrowed(self._pool) as connection:
-            return bool(await connection.fetchval(_PUT, *_columns_of(feed)))
+            row = await connection.fetchrow(_PUT, *_columns_of(feed))
+        if self._meter is not None and row["lag"] is not None:
+            self._meter.renewed(row["lag"])
+        return bool(row["is_stored"])
 
     async def count(self, now: datetime, stale_versions: frozenset[str] = frozenset()) -> FeedCounts:
         """Fresh and stale feeds."""

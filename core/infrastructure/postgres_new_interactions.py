@@ -81,15 +81,17 @@ _READ = """
         from moment
     ),
     told as (
-        select user_id, (array_agg(post_id order by created_at desc, post_id))[:$4] as post_ids from unread
+        select user_id, (array_agg(post_id order by created_at desc, post_id))[:$4] as post_ids,
+            extract(epoch from clock_timestamp() - max(created_at)::timestamptz)::float8 as lag
+        from unread
         where (select count(*) from unread) <= $5 group by user_id
     ),
     changed as (
-        select user_id, coalesce(post_ids, '{}') as post_ids
+        select user_id, coalesce(post_ids, '{}') as post_ids, lag
         from told full join (select distinct unnest(user_ids) as user_id from batch) as accepted using (user_id)
     )
     select user_id, post_ids, coalesce(marked.sequence, user_change.sequence) as sequence,
-        (select count(*) from unread) <= $5 as is_whole
+        (select count(*) from unread) <= $5 as is_whole, case when marked.sequence is not null then lag end as lag
     from (select true) as once
         left join changed on true left join marked using (user_id) left join user_change using (user_id)
 """
@@ -117,7 +119,8 @@ class PostgresNewInteractions:
             arguments = (self._since(**turn), _KNOWN_TYPES, turn["next_floor"], SEEN_AT_MOST, TOLD_AT_MOST)
             rows = await connection.fetch(_READ, *arguments, timeout=LONGEST_READ_SECONDS)
             changes = [UserChange(row["user_id"], row["sequence"], row["post_ids"]) for row in rows if row["user_id"]]
-            yield Reading(changes, is_whole=rows[0]["is_whole"])
+            lags = [row["lag"] for row in rows if row["lag"] is not None]
+            yield Reading(changes, rows[0]["is_whole"], lags)
 
     def _since(self, floor: datetime, next_floor: datetime) -> datetime:
         """Where the clock was set back, times from before the floor count as well: nobody knows by how much."""

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from core.application.measure_service import MeasureService
 from core.domain.job import Queue
-from core.domain.levels import FeedStock, QueueLevel, Serves, ServiceLevels
+from core.domain.levels import DueLevel, FeedStock, QueueLevel, Serves, ServiceLevels
 from core.infrastructure.task_ending import end_task
 
 LOOK_SECONDS = 15.0
@@ -54,10 +54,13 @@ class PrometheusServiceLevels(Collector):
             yield from _of_what_serves(levels.serves, now)
         if levels.feeds is not None:
             yield from _of_feeds(levels.feeds, now)
+        if levels.due is not None:
+            yield from _of_due(levels.due, now)
 
     async def _look(self) -> None:
         queues, serves = await _in_time(self._measure.queues()), await _in_time(self._measure.serves())
-        self._levels = replace(self._levels, queues=queues, serves=serves)
+        due = await _in_time(self._measure.due())
+        self._levels = replace(self._levels, queues=queues, serves=serves, due=due)
 
     async def _count_feeds(self) -> None:
         feeds = await _in_time(self._measure.feeds())
@@ -125,6 +128,15 @@ def _of_feeds(stock: FeedStock, now: datetime) -> Iterator[Metric]:
         yield _age(
             "threads_ml_oldest_feed_age_seconds", "Time since the oldest stored feed was generated.", oldest, now
         )
+
+
+def _of_due(due: DueLevel, now: datetime) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "threads_ml_due_users", "Users whose stored feed does not know of their latest interactions.", value=due.users
+    )
+    if due.read_at is not None:
+        read_at = due.read_at
+        yield _age("threads_ml_interactions_read_age_seconds", "Time since interactions were looked for.", read_at, now)
 
 
 def _age(name: str, documentation: str, since: datetime, now: datetime) -> Metric:

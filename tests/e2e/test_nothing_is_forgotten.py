@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,18 +22,26 @@ from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_visits import RedisVisits
 from tests.e2e.conftest import Service, start_service, stop_service
 
-USERS_A_SECOND, USERS_AT_ONCE, POSTS = 10, 30, 500
+USERS_A_SECOND, USERS_AT_ONCE, POSTS = 10, 30, 60
 RENEWED_WITHIN_SECONDS = 90
 SETTLE_SECONDS = 0.5
 _DAY = 7 << 120
 WRITE = "insert into user_interaction (user_id, post_id, interaction_type) values ($1, $2, 'like')"
 OURS = "user_id between '07000000-0000-0000-0000-000000000000' and '07000000-0000-0000-0000-ffffffffffff'"
+# Who knows of an interaction recommends its post no more: all posts here are those that are recommended to everybody.
 LEFT = f"""
-    select acted.user_id, newest, count, built_up_to, built_sequence, sequence, is_due
+    select acted.user_id, newest, built_up_to, built_sequence, sequence, is_due,
+        acted.post_ids && feed.post_ids as shown
     from (
-        select user_id, max(created_at)::timestamptz as newest, count(*) as count
+        select user_id, max(created_at)::timestamptz as newest, array_agg(post_id) as post_ids
         from user_interaction where {OURS} group by user_id
     ) as acted left join feed using (user_id) left join user_change using (user_id)
+"""
+RECOMMENDED = f"""
+    select array_agg(post_id) from (
+        select post_id from feed, unnest(post_ids) as post_id where not {OURS} group by post_id
+        order by count(*) desc limit {POSTS}
+    ) as common
 """
 KNOWN = "select coalesce(array_agg(distinct user_id), '{{}}') from user_interaction where {where}"
 
@@ -55,6 +63,7 @@ class Storm:
     """Users come, act for some seconds and are gone: whatever is forgotten of them nothing later makes good."""
 
     service: Service
+    posts: Sequence[UUID]
     draw: random.Random
     seconds: float
     toll: Toll = field(default_factory=Toll)
@@ -69,7 +78,7 @@ class Storm:
         return UUID(int=_DAY | (newcomers + self.draw.randrange(USERS_AT_ONCE)))
 
     def something(self) -> UUID:
-        return UUID(int=(9 << 120) | self.draw.randrange(POSTS))
+        return self.draw.choice(self.posts)
 
     async def write(self, database: Any) -> None:
         """One row, one transaction."""
@@ -192,15 +201,16 @@ async def forgotten(database: Any) -> list[Any]:
     return [
         row
         for row in await database.fetch(LEFT)
-        if row["is_due"] is not False or row["built_sequence"] != row["sequence"] or row["built_up_to"] != row["newest"]
+        if (row["is_due"], row["shown"]) != (False, False)
+        or (row["built_sequence"], row["built_up_to"]) != (row["sequence"], row["newest"])
     ]
 
 
 async def outlast(service: Service, seconds: float, seed: int) -> Toll:
     """The storm, and the calm in which everything due is made good, while all users are there."""
     facts = service.status()
-    storm = Storm(service, random.Random(seed), seconds)
     database = await asyncpg.connect(facts["database_url"])
+    storm = Storm(service, await database.fetchval(RECOMMENDED), random.Random(seed), seconds)
 
     async def visitors() -> list[UUID]:
         """Half of them during the storm, all of them after it."""

@@ -11,7 +11,7 @@ from tests.fakes.due_users import FakeDueUsers
 
 @dataclass
 class FakeNewInteractions:
-    """`written` waits to be read; at the block's end its users are due in `due_users`."""
+    """`written`, half a second ago, waits to be read; at the block's end its users are due in `due_users`."""
 
     due_users: FakeDueUsers
     written: list[UserChange] = field(default_factory=list)
@@ -24,6 +24,6 @@ class FakeNewInteractions:
             yield None
             return
         is_whole = len(self.written) <= self.told_at_most
-        yield Reading(list(self.written) if is_whole else [], is_whole)
+        yield Reading(list(self.written) if is_whole else [], is_whole, [0.5] * len(self.written))
         self.due_users.due |= {change.user_id for change in self.written}
         self.written.clear()

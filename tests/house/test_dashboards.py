@@ -22,6 +22,7 @@ from tests.integration.web.serving import use_cases_of
 from tests.unit.core.infrastructure.test_prometheus_service_levels import figures_once, is_whole
 from tests.unit.web.test_metrics import SomeBreaker
 from web.metrics import WebMetrics, open_metrics
+from worker.freshness_metrics import FreshnessMetrics
 from worker.job_metrics import JobMetrics
 from worker.process_metrics import process_metrics
 from worker.tail_metrics import TailMetrics
@@ -52,6 +53,9 @@ async def told(tmp_path: Path) -> Labels:
     jobs.began("feeds", 0.1)
     jobs.ended("feeds", "feed_stored", 0.1)
     TailMetrics(worker).told(TailLevels(1, 0, NOON, NOON))
+    freshness = FreshnessMetrics(worker)
+    freshness.noticed(0.1)
+    freshness.renewed(0.1)
     supervisor = process_metrics(tmp_path, Queue.FEEDS, ProcessSupervisor())
     samples = [*_samples(worker), *_samples(supervisor), *_samples(await _web())]
     return {sample.name: set(sample.labels) for sample in samples}

@@ -10,10 +10,14 @@ from core.domain.user_change import UserChange
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Users with new interactions, the newest first of each; `is_whole`: False where there were too many to tell."""
+    """Users with new interactions, the newest first of each; `is_whole`: False where there were too many to tell.
+
+    lags_seconds: how long ago, by their time, those were that nobody had marked; one a user.
+    """
 
     changes: Sequence[UserChange]
     is_whole: bool = True
+    lags_seconds: Sequence[float] = ()
 
 
 class NewInteractions(Protocol):

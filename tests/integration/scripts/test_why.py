@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from core.application.generate_feed import GenerateFeed
-from core.domain.job import GenerateMessage
+from core.domain.job import GenerateMessage, Queue
 from core.settings import load_settings
 from scripts.train import app as train_app
 from scripts.why import app
+from tests.fakes.freshness_meter import FakeFreshnessMeter
 from tests.integration.scripts.test_replay_evaluation import fill
 from worker.wiring import open_worker
 
@@ -40,7 +41,7 @@ def _trained() -> None:
 @pytest.fixture
 def _with_feed(_trained: None) -> None:
     async def generate() -> None:
-        async with open_worker(load_settings(env_file=None)) as parts:
+        async with open_worker(load_settings(env_file=None), Queue.FEEDS, FakeFreshnessMeter()) as parts:
             generate_feed: GenerateFeed = parts.generate_feed
             await generate_feed(GenerateMessage(ANNA, "test"))
 

@@ -9,6 +9,7 @@ from core.domain.errors import ConfigurationError
 from core.domain.job import Queue
 from core.infrastructure.redis_job_queue import ACTOR_NAMES, CHUNK_ACTOR_NAME
 from core.settings import Settings
+from tests.fakes.freshness_meter import FakeFreshnessMeter
 from worker.actors import declare_actors
 from worker.broker import build_broker
 from worker.lifespan import Lifespan
@@ -23,7 +24,7 @@ ACTORS = {
 
 
 def broker_of(queue: Queue) -> Any:
-    lifespan = Lifespan(SETTINGS, queue)
+    lifespan = Lifespan(SETTINGS, queue, FakeFreshnessMeter())
     broker = build_broker(SETTINGS, [AgeLimit(), TimeLimit(), Retries(), AsyncIO(), lifespan])
     declare_actors(broker, queue, lifespan)
     return broker
@@ -78,4 +79,4 @@ def test_a_wrong_broker_url_names_the_variable() -> None:
 
 def test_before_the_worker_has_booted_there_is_nothing_to_call() -> None:
     with pytest.raises(RuntimeError, match="not booted"):
-        _ = Lifespan(SETTINGS, Queue.FEEDS).parts
+        _ = Lifespan(SETTINGS, Queue.FEEDS, FakeFreshnessMeter()).parts

@@ -2,7 +2,9 @@
 
 from core.application.describe_service import DescribeService
 from core.domain.job import Queue
+from core.domain.levels import DueLevel
 from tests.fakes.clock import FakeClock
+from tests.fakes.due_users import FakeDueUsers
 from tests.fakes.feed_archive import FakeFeedArchive
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.model_registry import FakeModelRegistry
@@ -11,7 +13,9 @@ from tests.fakes.service_facts import FakeServiceFacts
 
 
 def describing(facts: FakeServiceFacts, queue: FakeJobQueue) -> DescribeService:
-    return DescribeService(facts, FakeModelRegistry(), FakeFeedArchive(), queue, FakeClock(), FakeScheduleBook())
+    return DescribeService(
+        facts, FakeModelRegistry(), FakeFeedArchive(), queue, FakeClock(), FakeScheduleBook(), FakeDueUsers()
+    )
 
 
 async def test_data_model_feeds_and_queues_are_told() -> None:
@@ -22,6 +26,7 @@ async def test_data_model_feeds_and_queues_are_told() -> None:
     assert described.interactions.count == 0
     assert described.serving is not None
     assert described.serving.model is None
+    assert described.due == DueLevel()
     assert described.queues is not None
     assert described.queues.workers == {Queue.FEEDS: 1, Queue.FEEDS_BULK: 1}
 

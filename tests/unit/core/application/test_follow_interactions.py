@@ -10,6 +10,7 @@ from core.application.renew_due_feeds import RenewDueFeeds
 from core.domain.errors import CacheUnavailable
 from core.domain.user_change import UserChange
 from tests.fakes.due_users import FakeDueUsers
+from tests.fakes.freshness_meter import FakeFreshnessMeter
 from tests.fakes.job_pacing import FakeJobPacing
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.new_interactions import FakeNewInteractions
@@ -32,7 +33,8 @@ class Scene:
         self.interactions = FakeNewInteractions(self.due, [CHANGE])
         self.visits = FakeVisits({ANNA})
         renew = RenewDueFeeds(self.due, self.visits, FakeJobPacing(), self.queue)
-        self.follow = FollowInteractions(self.interactions, self.seen, renew)
+        self.meter = FakeFreshnessMeter()
+        self.follow = FollowInteractions(self.interactions, self.seen, renew, self.meter)
 
 
 async def test_a_post_is_seen_its_user_due_and_a_job_on_its_way() -> None:
@@ -43,6 +45,7 @@ async def test_a_post_is_seen_its_user_due_and_a_job_on_its_way() -> None:
     assert scene.seen.held == {ANNA: UserChange(ANNA, 7, (UUID(int=10),))}
     assert scene.due.due == {ANNA}
     assert [message.user_id for message in scene.queue.messages] == [ANNA]
+    assert scene.meter.noticed_seconds == [0.5]
 
 
 async def test_while_another_process_looks_nothing_is_done() -> None:

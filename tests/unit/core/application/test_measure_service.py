@@ -1,11 +1,13 @@
 """What the service is measured by, whatever is away."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from core.application.measure_service import MeasureService
-from core.domain.levels import FeedStock
+from core.domain.levels import DueLevel, FeedStock
 from tests.builders import NOON, feed_of, popular_feed_of, stale_feed_of
 from tests.fakes.clock import FakeClock
+from tests.fakes.due_users import FakeDueUsers
 from tests.fakes.feed_archive import FakeFeedArchive
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.fakes.popular_posts import FakePopularPosts
@@ -20,6 +22,7 @@ def measuring() -> MeasureService:
         FakePopularPosts(feed=popular_feed_of(1)),
         FakeStoredFeeds(),
         FakeClock(),
+        FakeDueUsers({UUID(int=1)}),
     )
 
 
@@ -35,6 +38,7 @@ async def test_queues_model_popular_posts_and_feeds_are_measured() -> None:
     assert levels.serves is not None
     assert levels.serves.serving.model is None
     assert levels.serves.popular_computed_at == NOON
+    assert levels.due == DueLevel(users=1)
     assert levels.feeds == FeedStock(fresh=2, stale=1, oldest_generated_at=NOON)
 
 

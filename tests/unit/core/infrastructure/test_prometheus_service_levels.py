@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -30,6 +31,7 @@ async def stage() -> Stage:
     stage.registry.champion, stage.registry.epoch = 1, 3
     for feed in (feed_of("anna"), feed_of("ben"), stale_feed_of("cleo")):
         await stage.archive.put(feed)
+    stage.due_users.due, stage.due_users.read_at = {UUID(int=1), UUID(int=2)}, NOON
     stage.queue_levels.levels[Queue.FEEDS] = QueueLevel(4, 1, 2, 12.5, 3, 2)
     return stage
 
@@ -67,6 +69,7 @@ async def test_queues_model_and_feeds_are_told(stage: Stage) -> None:
     assert figures["threads_ml_model_info", "user_knn", "3", "collaborative_filtering_v1"] == 1
     assert figures["threads_ml_feeds", "fresh"] == 2
     assert figures["threads_ml_feeds", "stale"] == 1
+    assert figures["threads_ml_due_users",] == 2
 
 
 async def test_ages_are_those_of_the_scrape_not_of_the_look(stage: Stage) -> None:
@@ -76,7 +79,7 @@ async def test_ages_are_those_of_the_scrape_not_of_the_look(stage: Stage) -> Non
         figures = await figures_once(of(levels), is_whole)
 
     assert stage.clock.now() == NOON + timedelta(seconds=90)
-    for name in ("model", "popular_feed", "oldest_feed"):
+    for name in ("model", "popular_feed", "oldest_feed", "interactions_read"):
         assert figures[f"threads_ml_{name}_age_seconds",] == 90
 
 

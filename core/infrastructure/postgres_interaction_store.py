@@ -38,6 +38,19 @@ _MERGE = f"""
     where not exists (select from user_interaction as present where present.id = staged.id)
     order by id
 """  # noqa: S608 - the types are constants
+_HAS_FEEDS = "select exists (select from feed)"
+# Users whose feeds do not know of what is new, in the order of whoever else marks some.
+_MERGE_AND_MARK = """
+    with added as ({merge} returning user_id),
+    marked as (
+        insert into user_change (user_id, sequence, changed_at, is_due)
+        select user_id, nextval('interaction_sequence'), now(), true
+        from (select distinct user_id from added order by user_id) as users
+        on conflict (user_id) do update
+            set sequence = nextval('interaction_sequence'), changed_at = excluded.changed_at, is_due = true
+    )
+    select count(*) from added
+"""
 _MERGE_EXTERNAL_IDS = """
     insert into external_id select distinct on (id) id, text from staged_external_id order by id
     on conflict do nothing
@@ -94,6 +107,9 @@ async def _merge(connection: Connection) -> int:
     await connection.execute(_MERGE_EXTERNAL_IDS, timeout=LONGEST_STATEMENT_SECONDS)
     # An app's own table may allow, say, one like a user and post: such a row counts as a duplicate.
     clause = "on conflict do nothing" if await connection.fetchval(_HAS_OTHER_KEYS) else ""
+    if await connection.fetchval(_HAS_FEEDS):
+        statement = _MERGE_AND_MARK.format(merge=_MERGE + clause)
+        return int(await connection.fetchval(statement, timeout=LONGEST_STATEMENT_SECONDS))
     outcome: str = await connection.execute(_MERGE + clause, timeout=LONGEST_STATEMENT_SECONDS)
     return int(outcome.rpartition(" ")[2])
 

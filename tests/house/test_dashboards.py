@@ -65,6 +65,7 @@ async def _web() -> CollectorRegistry:
     stage, metrics = Stage(), WebMetrics()
     stage.registry.models[1] = model_record_of()
     stage.registry.champion = 1
+    stage.due_users.read_at = stage.clock.now()
     await stage.archive.put(stale_feed_of())
     metrics.answered("cache", 200, 0.001)
     settings, breaker = Settings(metrics_port=free_port()), SomeBreaker("redis", "open")

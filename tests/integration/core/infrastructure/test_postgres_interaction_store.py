@@ -212,3 +212,15 @@ async def test_a_database_that_is_away_is_named() -> None:
     async with open_pool("postgresql://nobody:nothing@127.0.0.1:1/none") as pool:
         with pytest.raises(ArchiveUnavailable):
             await PostgresInteractionStore(pool).add_all(stream())
+
+
+async def test_once_feeds_are_stored_whoever_something_new_is_imported_of_is_due(pool: Pool) -> None:
+    store = PostgresInteractionStore(pool)
+    await store.add_all(stream(as_rows([act(1), act(2)])))
+    before_any_feed = await pool.fetchval("select count(*) from user_change")
+    await pool.execute("insert into feed values (gen_random_uuid(), '{}', '{}', '{}', 'v1', 1, 1, now(), now(), now())")
+
+    added = await store.add_all(stream(as_rows([act(2), act(3), act(3)])))
+
+    due = {row["user_id"] for row in await pool.fetch("select user_id from user_change where is_due")}
+    assert (before_any_feed, added, due) == (0, 1, {act(3).user_id})

@@ -35,7 +35,7 @@ _TURN = """
 # A row's xmin is the transaction, or the part of one, that wrote it. All before the watermark's were over when that was
 # set: their rows have been read. Of those from there on the ones that have been read are known by name, also parts of
 # transactions, of which a snapshot cannot say whether they are over. Of xmin the upper half is missing: it is that of
-# the largest number below the next one to be given out.
+# the largest number below the next one to be given out. A watermark beyond that comes from another server, by a backup.
 _READ = """
     with moment as materialized (
         select pg_snapshot_xmin(pg_current_snapshot()) as all_before,
@@ -49,8 +49,8 @@ _READ = """
             and user_id is not null and post_id is not null
     ),
     unread as materialized (
-        select user_id, post_id, created_at, transaction from written
-        where transaction >= (select all_before from interaction_watermark)
+        select user_id, post_id, created_at, transaction from written, moment, interaction_watermark as watermark
+        where (transaction >= watermark.all_before or watermark.all_before::text::bigint > next)
             and not exists (select from read_transaction as known where known.transaction = written.transaction)
     ),
     batch as materialized (

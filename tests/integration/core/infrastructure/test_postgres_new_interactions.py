@@ -180,6 +180,16 @@ async def test_after_the_clock_was_set_back_everything_is_read(
     assert await pool.fetchval("select floor <= now() from interaction_watermark")
 
 
+async def test_a_watermark_that_a_backup_brought_from_a_busier_server_hides_nothing(
+    interactions: PostgresNewInteractions, pool: Any
+) -> None:
+    await pool.execute("update interaction_watermark set all_before = '9000000000'")
+    await pool.execute(WRITE, user(1), post(1))
+
+    assert await read(interactions) == {user(1): [post(1)]}
+    assert await read(interactions) == {}
+
+
 async def test_who_marked_their_users_themselves_is_told_but_not_marked_again(
     interactions: PostgresNewInteractions, pool: Any
 ) -> None:

@@ -17,8 +17,10 @@ from core.application.get_job import GetJob
 from core.application.hide_post import HidePost
 from core.application.measure_service import MeasureService
 from core.application.offer_popular import OfferPopular
+from core.application.reach_sequence import ReachSequence
 from core.application.recommend_posts import RecommendPosts
 from core.application.record_interactions import RecordInteractions
+from core.application.renew_in_background import RenewInBackground
 from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.feed import PROVISIONAL_GENERATION, Feed, FeedOrder, Reason, Recommendation
@@ -35,6 +37,7 @@ from tests.fakes.feed_signals import FakeFeedSignals
 from tests.fakes.hidden_posts import FakeHiddenPosts
 from tests.fakes.interaction_history import FakeInteractionHistory
 from tests.fakes.interaction_log import FakeInteractionLog
+from tests.fakes.job_pacing import FakeJobPacing
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.fakes.popular_posts import FakeHeldPopularFeed, FakePopularPosts
@@ -45,6 +48,8 @@ from tests.fakes.seen_posts import FakeSeenPosts
 from tests.fakes.stale_models import FakeStaleModels
 from tests.fakes.stored_feeds import FakeStoredFeeds
 from tests.fakes.ticket_store import FakeTicketStore
+from tests.fakes.user_sequences import FakeUserSequences
+from tests.fakes.visits import FakeVisits
 
 PROJECT = Path(__file__).parents[1]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # FakeClock's first moment
@@ -161,10 +166,15 @@ class Stage:
     hidden_posts: FakeHiddenPosts = field(default_factory=FakeHiddenPosts)
     posts: FakePostStates = field(default_factory=FakePostStates)
     post_signals: FakePostSignals = field(default_factory=FakePostSignals)
+    seen_posts: FakeSeenPosts = field(default_factory=FakeSeenPosts)
+    sequences: FakeUserSequences = field(default_factory=FakeUserSequences)
+    visits: FakeVisits = field(default_factory=FakeVisits)
+    pacing: FakeJobPacing = field(default_factory=FakeJobPacing)
     popular: FakeHeldPopularFeed = field(default_factory=lambda: FakeHeldPopularFeed(popular_feed_of(101, 102, 103)))
 
     def __post_init__(self) -> None:
         self.cache = FakeFeedCache(self.signals)
+        self.renew = RenewInBackground(self.pacing, self.queue, pause_seconds=0)
         self.tickets.clock = self.clock
         self.interacted(USER)
         if self.next_feed is not None:
@@ -189,11 +199,11 @@ class Stage:
 
     def stop_redis(self) -> None:
         self.cache.unavailable = self.queue.unavailable = self.signals.unavailable = True
-        self.seen_posts.unavailable = True
+        self.seen_posts.unavailable = self.visits.unavailable = self.pacing.unavailable = True
 
     def stop_postgres(self) -> None:
         self.posts.unavailable = self.archive.unavailable = self.history.unavailable = self.tickets.unavailable = True
-        self.registry.unavailable = self.log.unavailable = True
+        self.registry.unavailable = self.log.unavailable = self.sequences.unavailable = True
 
     @property
     def offer_popular(self) -> OfferPopular:
@@ -210,16 +220,17 @@ class Stage:
 
     @property
     def find_feed(self) -> FindFeed:
-        return FindFeed(self.cache, self.archive, self.stale_models, self.clock)
+        return FindFeed(self.cache, self.seen_posts, self.archive, self.stale_models, self.clock)
 
     @property
     def get_feed(self) -> GetFeed:
-        return GetFeed(self.find_feed, self.offer_popular, self.cut_page)
+        return GetFeed(self.find_feed, self.offer_popular, self.cut_page, self.visits)
 
     @property
     def get_job(self) -> GetJob:
         return GetJob(
             find_feed=self.find_feed,
+            reach_sequence=ReachSequence(self.sequences),
             offer_popular=self.offer_popular,
             cut_page=self.cut_page,
             history=self.history,
@@ -249,8 +260,11 @@ class Stage:
     def recommend_posts(self) -> RecommendPosts:
         return RecommendPosts(
             find_feed=self.find_feed,
+            reach_sequence=ReachSequence(self.sequences),
             offer_popular=self.offer_popular,
             cut_page=self.cut_page,
+            renew=self.renew,
+            visits=self.visits,
             cache=self.cache,
             history=self.history,
             queue=self.queue,

@@ -3,10 +3,10 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
+from typing import Annotated, cast
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 from sanic.response import HTTPResponse
 
 from core.application.job_report import JobReport
@@ -32,6 +32,8 @@ class PageBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """Recommendations, best first; `next_cursor` is there when more are left, `stale` when the feed has expired.
 
     `provisional`: made without the user's latest history, which could not be read; a better one follows.
+    `sequence`: the number of the user's latest change that the feed knows of, 0 where none was told; `built_up_to`: the
+    moment of the newest interaction that it knows of. Popular posts have neither.
     """
 
     recommendations: list[RecommendationBody]
@@ -41,6 +43,8 @@ class PageBody(msgspec.Struct, frozen=True, omit_defaults=True):
     next_cursor: str | UnsetType = UNSET
     stale: bool | UnsetType = UNSET
     provisional: bool | UnsetType = UNSET
+    sequence: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    built_up_to: datetime | UnsetType = UNSET
 
 
 class _Ending(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,6 +54,8 @@ class _Ending(msgspec.Struct, frozen=True, omit_defaults=True):
     next_cursor: str | UnsetType
     stale: bool | UnsetType
     provisional: bool | UnsetType
+    sequence: int | UnsetType
+    built_up_to: datetime | UnsetType
 
 
 class JobBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -117,6 +123,8 @@ def page_body(page: FeedPage) -> PageBody:
         next_cursor=ending.next_cursor,
         stale=ending.stale,
         provisional=ending.provisional,
+        sequence=ending.sequence,
+        built_up_to=ending.built_up_to,
     )
 
 
@@ -155,6 +163,8 @@ def _ending(page: FeedPage) -> _Ending:
         next_cursor=UNSET if page.next is None else write_cursor(page.next, page.user_id),
         stale=True if page.source is FeedSource.STALE else UNSET,
         provisional=True if page.is_provisional else UNSET,
+        sequence=UNSET if page.source is FeedSource.POPULAR or page.is_provisional else page.sequence,
+        built_up_to=UNSET if page.built_up_to is None else page.built_up_to,
     )
 
 

@@ -13,7 +13,7 @@ from sanic import exceptions as sanic_errors
 from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse, raw
 
-from core.domain.errors import CursorExpired, InvalidInput, NotFound, Overloaded, Unavailable
+from core.domain.errors import CursorExpired, InvalidInput, NotFound, Overloaded, SequenceUnknown, Unavailable
 from web.bounded_request import body_limit
 from web.context import HttpRequest
 from web.events import EventIdsTaken
@@ -44,6 +44,7 @@ KINDS: Mapping[type[BaseException], ProblemKind] = {
     InvalidInput: ProblemKind(400, "invalid-input", "The request breaks a rule"),
     EventIdsTaken: ProblemKind(409, "id-taken", "Another interaction has the id"),
     CursorExpired: ProblemKind(410, "cursor-expired", "The feed has been renewed since"),
+    SequenceUnknown: ProblemKind(422, "sequence-unknown", "No interactions have this sequence yet"),
     MediaTypeRefused: ProblemKind(415, "unsupported-media-type", "The body must be JSON"),
     NotFound: ProblemKind(404, "not-found", "There is no such thing"),
     Unavailable: ProblemKind(503, "unavailable", "A server that is needed does not answer"),

@@ -77,6 +77,8 @@ def _generate(default_limit: int) -> Json:
         "description": (
             "The stored feed where it is fresh; else one is generated while the caller waits. Out of patience the "
             "answer is a stale feed if there is one, else 202 with a ticket. A user nobody knows gets popular posts. "
+            "With `min_seq`, from the answer to a POST of interactions, the list knows of these: it is waited for, and "
+            "out of patience the answer is 202; of a next page it says nothing. Posts just seen are left out at once. "
             "While Postgres is away a missing feed is made of what the model knows (`provisional`), else popular. "
             f"Without `limit` a page holds {default_limit} posts; a body has at most {MAX_BODY_BYTES} bytes."
         ),
@@ -95,7 +97,7 @@ def _generate(default_limit: int) -> Json:
                 ("Location", "Retry-After", "Cache-Control", "Preference-Applied?"),
                 links={"job": _link_to_job("$response.body#/ticket")},
             ),
-            **_problem_refs(410, 415),
+            **_problem_refs(410, 415, 422),
         },
     }
 

@@ -63,6 +63,7 @@ def _schemas(default_limit: int) -> dict[str, Json]:
     schemas["JobBody"]["properties"]["ticket"]["format"] = "uuid"
     schemas["JobBody"]["properties"]["location"]["format"] = "uri-reference"
     schemas["JobBody"]["properties"]["expires_at"]["format"] = "date-time"
+    schemas["PageBody"]["properties"]["built_up_to"]["format"] = "date-time"
     schemas["PostStateBody"]["properties"]["expires_at"]["format"] = "date-time"
     _describe_events(schemas)
     general = schemas.pop("Problem")

@@ -12,6 +12,7 @@ _TICKET = "6f0c2f6e-7d5b-4d3c-9c55-0f3ad7a1c1de"
 _DETAILS = {
     "invalid-input": "/limit must be a whole number from 1 to 100",
     "cursor-expired": "the feed has been renewed since this cursor was given: ask again without it",
+    "sequence-unknown": "no interactions have the sequence 1028 yet: the last one is 1027",
     "not-found": "no feed is stored for this user",
     "overloaded": "more feeds are waiting to be generated than there may be: come back, or take popular posts",
     "not-ready": "the process is draining: send requests elsewhere",
@@ -29,6 +30,8 @@ _PAGE: Json = {
     "count": 2,
     "model_version": "collaborative_filtering_v1",
     "next_cursor": "AAAAAAAAAAEAAAAAAAAAKgACx3h4b1Qp",
+    "sequence": 1027,
+    "built_up_to": "2026-11-23T11:59:58.250000Z",
 }
 _POPULAR: Json = {
     "user_id": "somebody new",

@@ -1,5 +1,6 @@
 """What callers may send, rule by rule."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote_to_bytes
 
@@ -16,6 +17,7 @@ _RULES = {
     "user_id": "a string of 1 to 128 characters",
     "limit": "a whole number from 1 to 100",
     "exclude_post_ids": "a list of at most 1,000 strings of 1 to 512 characters each",
+    "min_seq": "a whole number from 0 on: the sequence of interactions that the feed must know of",
     "cursor": "a string: the next_cursor of an earlier answer for this user",
 }
 
@@ -26,6 +28,9 @@ ExcludedPostIds = Annotated[tuple[PostId, ...], Meta(max_length=1000, descriptio
 CursorText = Annotated[str, Meta(pattern=f"^{SHAPE}$", description=_RULES["cursor"])]
 
 
+Sequence = Annotated[int, Meta(ge=0, le=2**63 - 1, description=_RULES["min_seq"])]
+
+
 class GenerateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Asks for a page of a user's feed; without `limit` it holds RECOMMENDATION_BATCH_SIZE posts."""
 
@@ -33,10 +38,13 @@ class GenerateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit | UnsetType = UNSET
     exclude_post_ids: ExcludedPostIds = ()
     cursor: CursorText | UnsetType = UNSET
+    min_seq: Sequence = 0
 
 
 _LENIENT_LIMIT = msgspec.json.Decoder(Limit, strict=False)
 _STRICT_LIMIT = msgspec.json.Decoder(Limit)
+_LENIENT_SEQUENCE = msgspec.json.Decoder(Sequence, strict=False)
+_STRICT_SEQUENCE = msgspec.json.Decoder(Sequence)
 
 
 def _decode_limit(value: bytes) -> int:
@@ -44,7 +52,12 @@ def _decode_limit(value: bytes) -> int:
     return (_STRICT_LIMIT if value.startswith(b'"') else _LENIENT_LIMIT).decode(value)
 
 
-_BODY = JsonBody(GenerateBody, _RULES, {"limit": _decode_limit})
+def _decode_sequence(value: bytes) -> int:
+    """The same."""
+    return (_STRICT_SEQUENCE if value.startswith(b'"') else _LENIENT_SEQUENCE).decode(value)
+
+
+_BODY = JsonBody(GenerateBody, _RULES, {"limit": _decode_limit, "min_seq": _decode_sequence})
 
 
 def read_body(content_type: str, body: bytes) -> GenerateBody:
@@ -54,7 +67,8 @@ def read_body(content_type: str, body: bytes) -> GenerateBody:
 
 def body_request(body: GenerateBody, default_limit: int) -> FeedRequest:
     """The request that a checked body makes; raises InvalidInput for a cursor that is none of this user's."""
-    return _feed_request(body.user_id, body.limit, body.cursor, default_limit, body.exclude_post_ids)
+    request = _feed_request(body.user_id, body.limit, body.cursor, default_limit, body.exclude_post_ids)
+    return replace(request, min_seq=body.min_seq) if body.min_seq else request
 
 
 def query_request(user_segment: str, query: str, default_limit: int) -> FeedRequest:

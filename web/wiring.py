@@ -1,9 +1,11 @@
 """What a web process is made of: opened when it starts, closed in the opposite order when it ends."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from core.application.cut_page import CutPage
 from core.application.find_feed import FindFeed
@@ -15,21 +17,28 @@ from core.application.measure_service import MeasureService
 from core.application.offer_popular import OfferPopular
 from core.application.ports.clock import Clock
 from core.application.ports.feed_cache import FeedCache
+from core.application.ports.job_pacing import JobPacing
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.queue_levels import QueueLevels
 from core.application.ports.seen_posts import SeenPosts
+from core.application.ports.visits import Visits
+from core.application.reach_sequence import ReachSequence
 from core.application.recommend_posts import RecommendPosts
 from core.application.record_interactions import RecordInteractions
+from core.application.renew_in_background import RenewInBackground
 from core.application.waiting_room import WaitingRoom
-from core.domain.errors import ConfigurationError
+from core.domain.errors import CacheUnavailable, ConfigurationError
 from core.infrastructure.absent_redis import (
     AbsentFeedCache,
     AbsentFeedSignals,
+    AbsentJobPacing,
     AbsentJobQueue,
     AbsentQueueLevels,
     AbsentSeenPosts,
+    AbsentVisits,
 )
 from core.infrastructure.circuit_breaker import CircuitBreaker
+from core.infrastructure.gathered_reads import GatheredReads
 from core.infrastructure.guarded_pool import GuardedPool
 from core.infrastructure.held_hidden_posts import HeldHiddenPosts
 from core.infrastructure.held_popular_feed import HeldPopular
@@ -44,15 +53,21 @@ from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.postgres_post_states import PostgresPostStates
 from core.infrastructure.postgres_stored_feeds import PostgresStoredFeeds
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
+from core.infrastructure.postgres_user_sequences import PostgresUserSequences
 from core.infrastructure.redis_client import RedisClient, open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
+from core.infrastructure.redis_job_pacing import RedisJobPacing
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_queue_levels import RedisQueueLevels
 from core.infrastructure.redis_seen_posts import RedisSeenPosts
+from core.infrastructure.redis_visits import RedisVisits
 from core.infrastructure.system_clock import SystemClock
+from core.infrastructure.task_ending import end_task
 from core.settings import Settings
 from web.degradations import FindDegradations
+
+TELL_VISITS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +90,22 @@ class UseCases:
     breakers: tuple[CircuitBreaker, ...] = ()
 
 
+class _Cached(NamedTuple):
+    """What lies in the Redis of feeds."""
+
+    cache: FeedCache
+    seen_posts: SeenPosts
+    visits: Visits
+    pacing: JobPacing
+    signals: RedisFeedSignals | AbsentFeedSignals
+
+
 @dataclass(frozen=True, slots=True)
 class _Servers:
     """Postgres and both uses of Redis, or what stands in for them, each behind a breaker."""
 
     pool: Pool
-    cache: FeedCache
-    signals: RedisFeedSignals | AbsentFeedSignals
-    seen_posts: SeenPosts
+    cached: _Cached
     queue: JobQueue
     queue_levels: QueueLevels
     breakers: tuple[CircuitBreaker, ...]
@@ -98,53 +121,67 @@ async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
         popular = await stack.enter_async_context(HeldPopular(_popular_posts(servers.pool, settings)))
         posts = PostgresPostStates(servers.pool)
         hidden_posts = await stack.enter_async_context(HeldHiddenPosts(posts))
-        servers.signals.on_posts_changed(hidden_posts.wake)
+        servers.cached.signals.on_posts_changed(hidden_posts.wake)
         offer_popular = OfferPopular(popular, settings.composition, CutPage(hidden_posts), SystemClock())
         registry = _model_registry(servers.pool, settings)
         stale_models = await stack.enter_async_context(HeldStaleModels(registry, settings.model_poll_seconds))
         archive = PostgresFeedArchive(servers.pool)
-        find_feed = FindFeed(servers.cache, archive, stale_models, offer_popular.clock)
-        hide_post = HidePost(posts, hidden_posts, servers.signals)
-        yield _use_cases(settings, servers, find_feed, offer_popular, hide_post)
+        cached = servers.cached
+        find_feed = FindFeed(cached.cache, cached.seen_posts, archive, stale_models, offer_popular.clock)
+        renew = await stack.enter_async_context(RenewInBackground(cached.pacing, servers.queue))
+        await stack.enter_async_context(_visits_told(cached.visits))
+        hide_post = HidePost(posts, hidden_posts, cached.signals)
+        yield _use_cases(settings, servers, find_feed, offer_popular, renew=renew, hide_post=hide_post)
 
 
 def _use_cases(
-    settings: Settings, servers: _Servers, find_feed: FindFeed, offer_popular: OfferPopular, hide_post: HidePost
+    settings: Settings,
+    servers: _Servers,
+    find_feed: FindFeed,
+    offer_popular: OfferPopular,
+    *,
+    renew: RenewInBackground,
+    hide_post: HidePost,
 ) -> UseCases:
-    clock, cut_page = offer_popular.clock, offer_popular.cut_page
+    clock, cut_page, cached = offer_popular.clock, offer_popular.cut_page, servers.cached
+    reach_sequence = ReachSequence(PostgresUserSequences(servers.pool))
     history, tickets = PostgresInteractionHistory(servers.pool), PostgresTicketStore(servers.pool)
     waiting_room = WaitingRoom(settings.waiters_at_most)
     return UseCases(
         recommend_posts=RecommendPosts(
             find_feed=find_feed,
+            reach_sequence=reach_sequence,
             offer_popular=offer_popular,
             cut_page=cut_page,
-            cache=servers.cache,
+            renew=renew,
+            visits=cached.visits,
+            cache=cached.cache,
             history=history,
             queue=servers.queue,
-            signals=servers.signals,
+            signals=cached.signals,
             tickets=tickets,
             waiting_room=waiting_room,
             clock=clock,
             ticket_ttl=timedelta(seconds=settings.ticket_ttl_seconds),
         ),
-        get_feed=GetFeed(find_feed, offer_popular, cut_page),
+        get_feed=GetFeed(find_feed, offer_popular, cut_page, cached.visits),
         get_job=GetJob(
             find_feed,
+            reach_sequence,
             offer_popular,
             cut_page,
             history,
             servers.queue,
-            servers.signals,
+            cached.signals,
             tickets,
             waiting_room,
             clock,
         ),
         hide_post=hide_post,
         get_post=GetPost(hide_post.posts),
-        record_interactions=RecordInteractions(PostgresInteractionLog(servers.pool), servers.seen_posts),
+        record_interactions=RecordInteractions(PostgresInteractionLog(servers.pool), cached.seen_posts),
         find_degradations=FindDegradations(
-            servers.cache, servers.queue, _model_registry(servers.pool, settings), _missing(settings)
+            cached.cache, servers.queue, _model_registry(servers.pool, settings), _missing(settings)
         ),
         measure_service=MeasureService(
             queue_levels=servers.queue_levels,
@@ -155,7 +192,7 @@ def _use_cases(
             due_users=PostgresDueUsers(servers.pool),
         ),
         clock=clock,
-        stop_waiting=servers.signals.wake_all,
+        stop_waiting=cached.signals.wake_all,
         breakers=servers.breakers,
     )
 
@@ -166,23 +203,28 @@ async def _open_servers(stack: AsyncExitStack, settings: Settings) -> _Servers:
     pool = await stack.enter_async_context(open_pool(settings.database_url, settings.database_pool_size))
     return _Servers(
         GuardedPool(pool, postgres, settings.database_timeout_seconds),
-        *await _open_cache(stack, settings, cache),
+        await _open_cache(stack, settings, cache),
         *await _open_queue(stack, settings, queue),
         breakers,
     )
 
 
-async def _open_cache(
-    stack: AsyncExitStack, settings: Settings, breaker: CircuitBreaker
-) -> tuple[FeedCache, RedisFeedSignals | AbsentFeedSignals, SeenPosts]:
+async def _open_cache(stack: AsyncExitStack, settings: Settings, breaker: CircuitBreaker) -> _Cached:
     if not settings.redis_url:
-        return AbsentFeedCache(), AbsentFeedSignals(), AbsentSeenPosts()
+        return _Cached(AbsentFeedCache(), AbsentSeenPosts(), AbsentVisits(), AbsentJobPacing(), AbsentFeedSignals())
     # One more: the signals keep one to themselves.
     client = await _open_redis(
         stack, settings, settings.redis_url, "REDIS_URL", breaker, pool_size=settings.redis_pool_size + 1
     )
-    cache = RedisFeedCache(client, settings.recommendation_batch_size)
-    return cache, await stack.enter_async_context(RedisFeedSignals(client)), RedisSeenPosts(client)
+    # A cached answer asks for the feed and for what its user has just seen: one round trip for both.
+    reads = GatheredReads(client, CacheUnavailable)
+    return _Cached(
+        RedisFeedCache(client, settings.recommendation_batch_size, reads),
+        RedisSeenPosts(client, reads),
+        RedisVisits(client, settings.visit_recent_seconds),
+        RedisJobPacing(client, settings.renewal_pace_seconds),
+        await stack.enter_async_context(RedisFeedSignals(client)),
+    )
 
 
 async def _open_queue(
@@ -224,3 +266,20 @@ def _model_registry(pool: Pool, settings: Settings) -> PostgresModelRegistry:
 def _missing(settings: Settings) -> tuple[str, ...]:
     urls = {"REDIS_URL": settings.redis_url, "BROKER_URL": settings.effective_broker_url}
     return tuple(name for name, url in urls.items() if not url)
+
+
+@asynccontextmanager
+async def _visits_told(visits: Visits) -> AsyncIterator[None]:
+    """Once a second all processes hear who was here."""
+
+    async def tell_for_ever() -> None:
+        while True:
+            await asyncio.sleep(TELL_VISITS_SECONDS)
+            with suppress(CacheUnavailable):
+                await visits.flush()
+
+    task = asyncio.create_task(tell_for_ever())
+    try:
+        yield
+    finally:
+        await end_task(task)

@@ -1,26 +1,33 @@
 """Find the best stored feed of a user: the cache's if it is fresh, else the newer of cache and archive."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from uuid import UUID
 
 from core.application.ports.clock import Clock
 from core.application.ports.feed_archive import FeedArchive
 from core.application.ports.feed_cache import FeedCache
+from core.application.ports.seen_posts import SeenPosts
 from core.application.ports.stale_models import StaleModels
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable
 from core.domain.feed import NO_FEED, Feed, FeedOrder, FeedSource
+from core.domain.user_change import UserChange
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFeed:
     """A stored feed and where it lay; the source of one that is no longer fresh is STALE.
 
-    is_all_there_is: the archive could not be asked, and nothing better comes until it can.
+    change: what the user has done that the feed does not know of, None where it knows of all; is_all_there_is: the
+    archive could not be asked, and nothing better comes until it can; is_behind: the caller has asked for one that
+    knows of more.
     """
 
     feed: Feed
     source: FeedSource
+    change: UserChange | None = None
     is_all_there_is: bool = False
+    is_behind: bool = False
 
     @property
     def is_fresh(self) -> bool:
@@ -36,6 +43,7 @@ class FindFeed:
     """
 
     cache: FeedCache
+    seen_posts: SeenPosts
     archive: FeedArchive
     stale_models: StaleModels
     clock: Clock
@@ -46,31 +54,39 @@ class FindFeed:
 
     async def in_cache(self, user_id: UUID) -> FoundFeed | None:
         """What the cache holds, None also while it is away: enough for a look again, as feeds are shown there last."""
+        asked = self.seen_posts.get(user_id)
         cached = await self._from_cache(user_id)
+        change = await _answered(asked)
         if cached is None:
             return None
         is_fresh = self._is_fresh(cached) and not cached.is_provisional
-        return FoundFeed(cached, FeedSource.CACHE if is_fresh else FeedSource.STALE)
+        source = FeedSource.CACHE if is_fresh else FeedSource.STALE
+        return FoundFeed(cached, source, _unknown_to(cached, change))
+
+    async def seen_by(self, user_id: UUID) -> UserChange | None:
+        """What the user has done lately, for an answer without a feed of the user's own."""
+        return await _answered(self.seen_posts.get(user_id))
 
     async def beyond_cache(self, user_id: UUID, in_cache: FoundFeed | None) -> FoundFeed | None:
         """The same as a call, for somebody who has looked into the cache already."""
         if in_cache is not None and in_cache.is_fresh:
             return in_cache
-        cached = in_cache.feed if in_cache is not None else None
+        cached, change = (in_cache.feed, in_cache.change) if in_cache is not None else (None, None)
         try:
             archived = await self.archive.get(user_id)
         except ArchiveUnavailable:
             if cached is None:
                 raise
             source = FeedSource.CACHE if self._is_fresh(cached) else FeedSource.STALE
-            return FoundFeed(cached, source, is_all_there_is=True)
+            return FoundFeed(cached, source, change, is_all_there_is=True)
         newest = max((feed for feed in (cached, archived) if feed is not None), key=_order, default=None)
         if newest is None:
             return None
+        change = _unknown_to(newest, change if archived is None else archived.change or change)
         if newest.is_provisional or not self._is_fresh(newest):
-            return FoundFeed(newest, FeedSource.STALE)
-        await self._refill(newest)
-        return FoundFeed(newest, FeedSource.ARCHIVE)
+            return FoundFeed(newest, FeedSource.STALE, change)
+        await self._refill(newest, change)
+        return FoundFeed(newest, FeedSource.ARCHIVE, change)
 
     def _is_fresh(self, feed: Feed) -> bool:
         return feed.is_fresh(self.clock.now()) and not self.stale_models.includes(feed.model_version)
@@ -81,11 +97,25 @@ class FindFeed:
         except CacheUnavailable:
             return None
 
-    async def _refill(self, feed: Feed) -> None:
+    async def _refill(self, feed: Feed, change: UserChange | None) -> None:
+        """Without the change the cache would hold the feed for one that knows of everything."""
         try:
+            if change is not None:
+                await self.seen_posts.add([change])
             await self.cache.put(feed)
         except CacheUnavailable:
             return
+
+
+async def _answered(asked: Awaitable[UserChange | None]) -> UserChange | None:
+    try:
+        return await asked
+    except CacheUnavailable:
+        return None
+
+
+def _unknown_to(feed: Feed, change: UserChange | None) -> UserChange | None:
+    return change if change is not None and change.sequence > feed.built_sequence else None
 
 
 def _order(feed: Feed) -> FeedOrder:

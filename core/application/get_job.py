@@ -12,9 +12,10 @@ from core.application.ports.feed_signals import FeedSignals
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.ticket_store import TicketStore
+from core.application.reach_sequence import ReachSequence
 from core.application.waiting_room import WaitingRoom
 from core.domain.backlog import Backlog
-from core.domain.errors import ArchiveUnavailable, NotFound, QueueUnavailable
+from core.domain.errors import ArchiveUnavailable, NotFound, QueueUnavailable, SequenceUnknown
 from core.domain.feed import FeedSource
 from core.domain.job import GenerateMessage, JobState, Ticket
 
@@ -24,6 +25,7 @@ class GetJob:
     """The state is read from what exists, a newer feed or a lease, so no update of it can be lost."""
 
     find_feed: FindFeed
+    reach_sequence: ReachSequence
     offer_popular: OfferPopular
     cut_page: CutPage
     history: InteractionHistory
@@ -55,17 +57,21 @@ class GetJob:
             raise NotFound(f"there is no job {ticket_id}: tickets are kept for a while after they expire, not longer")
         if self.clock.now() >= ticket.expires_at:
             return JobReport(ticket, JobState.EXPIRED)
-        found = await self._found(ticket)
-        if found is not None and found.feed.order > ticket.newer_than and not found.feed.is_provisional:
+        try:
+            found = await self._found(ticket)
+        except SequenceUnknown as error:
+            return JobReport(ticket, JobState.FAILED, failure=str(error))
+        if found is not None and _honours(found, ticket):
             source = FeedSource.GENERATED if found.is_fresh else FeedSource.STALE
-            return JobReport(ticket, JobState.SUCCEEDED, self.cut_page(found.feed, ticket.request, source))
+            page = self.cut_page(found.feed, ticket.request, source, found.change)
+            return JobReport(ticket, JobState.SUCCEEDED, page)
         if ticket.failure is not None:
             return JobReport(ticket, JobState.FAILED, failure=ticket.failure)
         return await self._pending(ticket, request_id)
 
     async def _found(self, ticket: Ticket) -> FoundFeed | None:
         try:
-            return await self.find_feed(ticket.request.user_id)
+            return await self.reach_sequence(await self.find_feed(ticket.request.user_id), ticket.request)
         except ArchiveUnavailable:
             return None
 
@@ -86,6 +92,10 @@ class GetJob:
             return JobReport(ticket, JobState.SUCCEEDED, self.offer_popular.to_a_stranger(ticket.request))
         submission = await self.queue.submit(GenerateMessage(ticket.request.user_id, request_id))
         return _queued(ticket, submission.backlog)
+
+
+def _honours(found: FoundFeed, ticket: Ticket) -> bool:
+    return found.feed.order > ticket.newer_than and not found.feed.is_provisional and not found.is_behind
 
 
 def _queued(ticket: Ticket, backlog: Backlog) -> JobReport:

@@ -11,6 +11,7 @@ from core.domain.errors import ArchiveUnavailable, CursorExpired
 from core.domain.feed import NO_FEED, POPULAR_MODEL_VERSION, Feed, FeedOrder, FeedSource
 from core.domain.job import FeedRequest
 from core.domain.page import FeedPage
+from core.domain.user_change import UserChange
 
 VALID_FOR = timedelta(seconds=30)  # how often the held copy is renewed
 
@@ -24,14 +25,16 @@ class OfferPopular:
     cut_page: CutPage
     clock: Clock
 
-    def __call__(self, request: FeedRequest) -> FeedPage:
-        """The popular posts as a page, as deep as any feed."""
-        return self.cut_page(self._feed(request), request, FeedSource.POPULAR)
+    def __call__(self, request: FeedRequest, change: UserChange | None = None) -> FeedPage:
+        """The popular posts as a page, as deep as any feed, without what the user has just seen."""
+        return self.cut_page(self._feed(request), request, FeedSource.POPULAR, change)
 
-    def instead(self, request: FeedRequest, unavailable: ArchiveUnavailable) -> FeedPage:
+    def instead(
+        self, request: FeedRequest, unavailable: ArchiveUnavailable, change: UserChange | None = None
+    ) -> FeedPage:
         """The same in place of a feed that cannot be read; raises the reason for the next page of such a feed."""
         try:
-            return self(request)
+            return self(request, change)
         except CursorExpired:
             # It may well be there still: nobody can tell now.
             raise unavailable from None

@@ -15,6 +15,9 @@ from core.application.ports.feed_signals import FeedSignals
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.ticket_store import TicketStore
+from core.application.ports.visits import Visits
+from core.application.reach_sequence import ReachSequence
+from core.application.renew_in_background import RenewInBackground
 from core.application.waiting_room import WaitingRoom
 from core.domain.backlog import Backlog
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable, Overloaded, QueueUnavailable
@@ -38,8 +41,11 @@ class RecommendPosts:
     """Sync or poll: a page in time, or a ticket to come back with."""
 
     find_feed: FindFeed
+    reach_sequence: ReachSequence
     offer_popular: OfferPopular
     cut_page: CutPage
+    renew: RenewInBackground
+    visits: Visits
     cache: FeedCache
     history: InteractionHistory
     queue: JobQueue
@@ -52,41 +58,59 @@ class RecommendPosts:
     async def __call__(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | JobReport:
         """A first page there is, whatever is away.
 
-        Raises CursorExpired for a page of a feed that is gone, and Overloaded where neither a feed nor room for one is.
+        Raises CursorExpired for a page of a feed that is gone, SequenceUnknown for a number that was never given, and
+        Overloaded where neither a feed nor room for one is.
         """
+        self.visits.note(request.user_id)
         found = None
         try:
             cached = await self.find_feed.in_cache(request.user_id)
-            if cached is None and request.after is None and await self._is_remembered_stranger(request.user_id):
+            if cached is None and await self._is_remembered_stranger(request):
                 return self.offer_popular.to_a_stranger(request)
             found = await self.find_feed.beyond_cache(request.user_id, cached)
             if request.after is not None:
-                return self._continued(request, found)
+                return await self._continued(request, found)
             return await self._first_page(request, patience, request_id, found)
         except ArchiveUnavailable as unavailable:
             if found is None and request.after is None:
                 found = await self._provisional(request.user_id, patience, request_id)
             if found is not None:
-                return self.cut_page(found.feed, request, found.source)
-            return self.offer_popular.instead(request, unavailable)
+                return self._page_that_may_be_behind(found, request)
+            return self.offer_popular.instead(request, unavailable, await self.find_feed.seen_by(request.user_id))
 
     async def _first_page(
         self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
     ) -> FeedPage | JobReport:
+        found = await self.reach_sequence(found, request)
         if found is not None and found.is_fresh:
-            return self.cut_page(found.feed, request, found.source)
+            if found.change is not None:
+                self.renew(request.user_id, request_id)
+            return self._page(found, request)
         if found is None and await self._is_stranger(request.user_id):
             return self.offer_popular.to_a_stranger(request)
         return await self._generated(request, patience, request_id, found)
 
-    def _continued(self, request: FeedRequest, found: FoundFeed | None) -> FeedPage:
+    async def _continued(self, request: FeedRequest, found: FoundFeed | None) -> FeedPage:
         if found is not None and request.after is not None and found.feed.order == request.after.order:
-            return self.cut_page(found.feed, request, found.source)
-        return self.offer_popular(request)
+            return self._page(found, request)
+        return await self._popular(request)
 
-    async def _is_remembered_stranger(self, user_id: UUID) -> bool:
+    def _page(self, found: FoundFeed, request: FeedRequest, source: FeedSource | None = None) -> FeedPage:
+        return self.cut_page(found.feed, request, source or found.source, found.change)
+
+    def _page_that_may_be_behind(self, found: FoundFeed, request: FeedRequest) -> FeedPage:
+        """What the user did last nobody can tell now: who asks for it is told that the page may lack it."""
+        is_behind = request.after is None and request.min_seq > found.feed.built_sequence
+        return self._page(found, request, FeedSource.STALE if is_behind else None)
+
+    async def _popular(self, request: FeedRequest) -> FeedPage:
+        return self.offer_popular(request, await self.find_feed.seen_by(request.user_id))
+
+    async def _is_remembered_stranger(self, request: FeedRequest) -> bool:
+        if request.after is not None or request.min_seq > 0:
+            return False
         try:
-            return await self.cache.is_cold(user_id)
+            return await self.cache.is_cold(request.user_id)
         except CacheUnavailable:
             return False
 
@@ -107,34 +131,49 @@ class RecommendPosts:
     ) -> FeedPage | JobReport:
         is_over = False
         async with self.signals.listen(request.user_id) as listening:
-            shown = await self.find_feed.in_cache(request.user_id)
+            shown = await self._shown(request)
             if shown is not None and shown.is_fresh:
-                return self.cut_page(shown.feed, request, shown.source)
+                return self._page(shown, request)
             known = max((look.feed.order for look in (found, shown) if look is not None), default=NO_FEED)
             submission = await self._submit(GenerateMessage(request.user_id, request_id), known)
             if submission is not None and submission.is_refused:
-                return self._refused(request, patience, found, submission.backlog)
+                return await self._refused(request, patience, found, submission.backlog)
             is_worth_waiting = found is None or not found.is_all_there_is
             if submission is not None and submission.workers_alive and is_worth_waiting and not patience.respond_async:
                 look = await self.waiting_room.awaited(
-                    listening, patience.wait_seconds, lambda: self._look(request.user_id), _ends_the_waiting
+                    listening,
+                    patience.wait_seconds,
+                    lambda: self._look(request, request_id, known),
+                    _ends_the_waiting,
                 )
                 found, is_over = look
         if found is not None and found.is_fresh:
-            return self.cut_page(found.feed, request, FeedSource.GENERATED)
-        if found is None and is_over:
+            return self._page(found, request, FeedSource.GENERATED)
+        if is_over:
             # A ticket would begin the job again that has just been given up.
-            return self.offer_popular(request)
+            return await self._popular(request) if found is None else self._page(found, request)
         return await self._out_of_patience(request, patience, found, submission)
 
-    async def _look(self, user_id: UUID) -> _Look:
-        found = await self.find_feed(user_id)
+    async def _look(self, request: FeedRequest, request_id: str, known: FeedOrder) -> _Look:
+        found = await self._found(request)
         if found is not None and found.is_fresh:
             return _Look(found, is_over=True)
-        if await self._is_under_way(user_id):
+        if await self._is_under_way(request.user_id):
             return _Look(found, is_over=False)
         # A feed is shown before its job ends: it may have been between the two looks.
-        return _Look(await self.find_feed(user_id), is_over=True)
+        found = await self._found(request)
+        if found is None or not found.is_behind or found.feed.order <= known:
+            return _Look(found, is_over=True)
+        # The job that was joined had read before the caller wrote.
+        await self._submit(GenerateMessage(request.user_id, request_id), found.feed.order)
+        return _Look(found, is_over=False)
+
+    async def _found(self, request: FeedRequest) -> FoundFeed | None:
+        return await self.reach_sequence(await self.find_feed(request.user_id), request)
+
+    async def _shown(self, request: FeedRequest) -> FoundFeed | None:
+        shown = await self.find_feed.in_cache(request.user_id)
+        return None if shown is None else await self.reach_sequence(shown, request)
 
     async def _is_under_way(self, user_id: UUID) -> bool:
         """Taken for granted while nobody can tell."""
@@ -156,11 +195,13 @@ class RecommendPosts:
             return replace(shown, source=FeedSource.GENERATED)
         return shown
 
-    def _refused(self, request: FeedRequest, patience: Patience, found: FoundFeed | None, backlog: Backlog) -> FeedPage:
+    async def _refused(
+        self, request: FeedRequest, patience: Patience, found: FoundFeed | None, backlog: Backlog
+    ) -> FeedPage:
         if found is not None:
-            return self.cut_page(found.feed, request, found.source)
+            return self._page(found, request)
         if patience.fallback:
-            return self.offer_popular(request)
+            return await self._popular(request)
         raise Overloaded(
             "more feeds are waiting to be generated than there may be: come back, or take popular posts",
             backlog.retry_after_seconds,
@@ -175,11 +216,12 @@ class RecommendPosts:
     async def _out_of_patience(
         self, request: FeedRequest, patience: Patience, found: FoundFeed | None, submission: Submission | None
     ) -> FeedPage | JobReport:
-        takes_ticket = submission is not None and patience.respond_async and not patience.fallback
+        wants_another = patience.respond_async or (found is not None and found.is_behind)
+        takes_ticket = submission is not None and wants_another and not patience.fallback
         if found is not None and (found.is_all_there_is or not takes_ticket):
-            return self.cut_page(found.feed, request, found.source)
+            return self._page(found, request)
         if patience.fallback or submission is None:
-            return self.offer_popular(request)
+            return await self._popular(request)
         return await self._ticket(request, found, submission.backlog)
 
     async def _ticket(self, request: FeedRequest, found: FoundFeed | None, backlog: Backlog) -> FeedPage | JobReport:
@@ -188,10 +230,10 @@ class RecommendPosts:
         ticket = Ticket(uuid4(), request, newer_than, created_at=now, expires_at=now + self.ticket_ttl)
         await self.tickets.add(ticket)
         # The job may have ended, in failure too, before the row was there: look once more.
-        latest = await self.find_feed(request.user_id)
+        latest = await self._found(request)
         if latest is not None and latest.is_fresh:
             await self.tickets.remove(ticket.id)
-            return self.cut_page(latest.feed, request, FeedSource.GENERATED)
+            return self._page(latest, request, FeedSource.GENERATED)
         return JobReport(ticket, JobState.QUEUED, retry_after_seconds=backlog.retry_after_seconds)
 
 

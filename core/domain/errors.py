@@ -3,7 +3,8 @@
 ThreadsMlError
 ├── ConfigurationError        the operator must change a setting; not retried (exit code 78)
 ├── InvalidInput              the caller sent or named something wrong
-│   └── CursorExpired         the page's feed has been replaced since
+│   ├── CursorExpired         the page's feed has been replaced since
+│   └── SequenceUnknown       no interactions have that number
 ├── NotFound                  nothing is stored under that name
 ├── NotTrainable              the interactions are too few to learn from
 ├── PromotionRefused          another model must stay the champion
@@ -41,6 +42,10 @@ class InvalidInput(ThreadsMlError):
 
 class CursorExpired(InvalidInput):
     """The feed that the cursor was taken from has been replaced; paging starts again."""
+
+
+class SequenceUnknown(InvalidInput):
+    """The number of a change that was never given to any; the text names the last one."""
 
 
 class NotFound(ThreadsMlError):

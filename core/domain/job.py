@@ -38,12 +38,16 @@ class PagePosition:
 
 @dataclass(frozen=True)
 class FeedRequest:
-    """What a caller asked for; `user_text` is the user's id as sent."""
+    """What a caller asked for; `user_text` is the user's id as sent.
+
+    min_seq: the number of a change of which the feed must know, 0 for none; for first pages only.
+    """
 
     user_text: str
     limit: int
     excluded_post_ids: tuple[str, ...] = ()
     after: PagePosition | None = None
+    min_seq: int = 0
 
     @cached_property
     def user_id(self) -> UUID:

@@ -18,7 +18,8 @@ class FeedPage(NamedTuple):
     """Recommendations for one answer, in the feed's order; `next` is None on the last page.
 
     left_out: what tells this page from others of the same feed, empty where no post of it had to be left out;
-    rendering: the same as they go out, where that was prepared. A tuple: each cached answer makes one.
+    rendering: the same as they go out, where that was prepared; sequence, built_up_to: up to where the feed knows what
+    its user did. A tuple: each cached answer makes one.
     """
 
     user_text: str
@@ -34,6 +35,8 @@ class FeedPage(NamedTuple):
     compute_ms: float = 0.0
     rendering: object = None
     left_out: str = ""
+    sequence: int = 0
+    built_up_to: datetime | None = None
 
     def text_of(self, post_id: UUID) -> str:
         """The post's id as the app wrote it."""
@@ -72,6 +75,8 @@ def page_of(feed: Feed, request: FeedRequest, source: FeedSource, unwanted: Sequ
         compute_ms=feed.compute_ms,
         rendering=_prepared(feed, request) if not cut.left_out else None,
         left_out=cut.left_out,
+        sequence=feed.built_sequence,
+        built_up_to=feed.built_up_to,
     )
 
 

@@ -1,6 +1,6 @@
 """What stands in where REDIS_URL is not set: every call says so, and the callers make do without."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NoReturn
 from uuid import UUID
@@ -50,6 +50,45 @@ class AbsentFeedCache:
         raise CacheUnavailable(_MISSING)
 
 
+class AbsentSeenPosts:
+    """Remembers nothing."""
+
+    async def add(self, changes: Sequence[UserChange]) -> None:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+    async def get(self, user_id: UUID) -> UserChange | None:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+
+class AbsentVisits:
+    """Nobody to tell."""
+
+    def note(self, user_id: UUID) -> None:
+        """Nobody asks for it."""
+
+    async def flush(self) -> None:
+        """There is nothing to tell."""
+
+    async def recent_among(self, user_ids: Collection[UUID]) -> set[UUID]:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+    async def recent(self) -> AsyncIterator[Sequence[UUID]]:
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+        yield []
+
+
+class AbsentJobPacing:
+    """Admits nobody."""
+
+    async def admit(self, user_ids: Sequence[UUID]) -> set[UUID]:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
+
+
 class DeafListening:
     """Hears nothing."""
 
@@ -77,14 +116,6 @@ class AbsentFeedSignals:
 
     def wake_all(self) -> None:
         """Nobody waits."""
-
-
-class AbsentSeenPosts:
-    """Remembers nothing."""
-
-    async def add(self, changes: Sequence[UserChange]) -> None:  # noqa: ARG002 - the port's signature
-        """Raise CacheUnavailable."""
-        raise CacheUnavailable(_MISSING)
 
 
 class AbsentJobQueue:

@@ -23,13 +23,17 @@ class GatheredReads:
 
     async def get(self, key: str) -> bytes | None:
         """The key's value. Raises `unavailable`."""
+        return await self.ask(key)
+
+    def ask(self, key: str) -> "asyncio.Future[bytes | None]":
+        """The same for somebody who asks for more before he waits: what is asked together is read together."""
         loop = asyncio.get_running_loop()
         # One each: whoever gives up, or is cancelled, must not take the answer away from the others.
         answer: asyncio.Future[bytes | None] = loop.create_future()
         self._asked.setdefault(key, []).append(answer)
         if self._reading is None:
             self._reading = loop.create_task(self._read_on())
-        return await answer
+        return answer
 
     async def _read_on(self) -> None:
         try:
@@ -46,6 +50,7 @@ class GatheredReads:
             for answer in chain.from_iterable(asked.values()):
                 if not answer.done():
                     answer.set_exception(error)
+                    answer.exception()  # who has left in the meantime need not hear of it
         else:
             for answers, value in zip(asked.values(), values, strict=True):
                 for answer in answers:

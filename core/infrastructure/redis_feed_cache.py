@@ -94,12 +94,16 @@ class RedisFeedCache:
         client: RedisClient,
         first_page_limit: int = FIRST_PAGE_LIMIT,
         render_many: Callable[[Sequence[Feed], int], Sequence[RenderedStart]] = rendered_starts,
+        reads: GatheredReads | None = None,
     ) -> None:
-        """render_many: the first pages of feeds, of up to so many posts; there is a quicker one for who has numpy."""
+        """render_many: the first pages of feeds, of up to so many posts; there is a quicker one for who has numpy.
+
+        reads: shared by those of whom one request asks several things.
+        """
         self._client = client
         self._first_page_limit = first_page_limit
         self._render_many = render_many
-        self._reads = GatheredReads(client, CacheUnavailable)
+        self._reads = reads or GatheredReads(client, CacheUnavailable)
         self._put = client.register_script(_PUT)
         self._put_many = client.register_script(_PUT_MANY)
         self._put_provisional = client.register_script(_PUT_PROVISIONAL)

@@ -1,10 +1,14 @@
 """Posts just seen, in Redis."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Generator, Sequence
+from typing import Any
 from uuid import UUID
 
 from core.domain.errors import CacheUnavailable
 from core.domain.user_change import SEEN_AT_MOST, UserChange
+from core.infrastructure.gathered_reads import GatheredReads
+from core.infrastructure.packed_ids import PackedIds
 from core.infrastructure.redis_client import RedisClient, translated
 from core.infrastructure.redis_feed_cache import cold_key
 
@@ -48,8 +52,9 @@ end
 class RedisSeenPosts:
     """One key a user, `seen:<uuid>`: the sequence in eight bytes, then sixteen for each post, the newest first."""
 
-    def __init__(self, client: RedisClient) -> None:
-        self._client = client
+    def __init__(self, client: RedisClient, reads: GatheredReads | None = None) -> None:
+        """reads: shared by those of whom one request asks several things."""
+        self._reads = reads or GatheredReads(client, CacheUnavailable)
         self._add = client.register_script(_ADD)
 
     async def add(self, changes: Sequence[UserChange]) -> None:
@@ -60,6 +65,25 @@ class RedisSeenPosts:
             arguments = [part for change in some for part in _packed(change)]
             with translated(CacheUnavailable):
                 await self._add(keys=keys, args=arguments)
+
+    def get(self, user_id: UUID) -> "_Asked":
+        """The posts become objects when they are looked at: most of the time the sequence is enough."""
+        return _Asked(user_id, self._reads.ask(seen_key(user_id)))
+
+
+class _Asked(Awaitable[UserChange | None]):
+    """A read that is under way; who never awaits it leaves nothing behind."""
+
+    __slots__ = ("_answer", "_user_id")
+
+    def __init__(self, user_id: UUID, answer: "asyncio.Future[bytes | None]") -> None:
+        self._user_id, self._answer = user_id, answer
+
+    def __await__(self) -> Generator[Any, None, UserChange | None]:
+        value = yield from self._answer
+        if value is None or len(value) % POST_BYTES != SEQUENCE_BYTES:
+            return None
+        return UserChange(self._user_id, int.from_bytes(value[:SEQUENCE_BYTES]), PackedIds(value[SEQUENCE_BYTES:]))
 
 
 def seen_key(user_id: UUID) -> str:

@@ -1,7 +1,8 @@
 """The posts that users interacted with lately."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from core.domain.user_change import UserChange
 
@@ -11,4 +12,8 @@ class SeenPosts(Protocol):
 
     async def add(self, changes: Sequence[UserChange]) -> None:
         """Remember these beside what is there; the higher sequence stays. What was added before may be added again."""
+        ...
+
+    def get(self, user_id: UUID) -> Awaitable[UserChange | None]:
+        """What is remembered of the user. It is asked for at once, and may be awaited when something else was asked."""
         ...

@@ -114,6 +114,7 @@ class TestGenerate:
             ],
             "count": 2,
             "model_version": "collaborative_filtering_v1",
+            "sequence": 0,
         }
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["etag"] == 'W/"1-1"'

@@ -11,6 +11,7 @@ from core.application.job_report import JobReport
 from core.domain.feed import NO_FEED, FeedSource, FirstPage
 from core.domain.job import FeedRequest, JobState, Ticket
 from core.domain.page import FeedPage, page_of
+from core.domain.post_set import Posts
 from core.infrastructure.page_rendering import RenderedStart, render_start
 from tests.builders import NOON, USER, feed_of, post, provisional_feed_of
 from web.answers import job_answer, page_answer, page_or_not_modified, ticket_answer
@@ -41,7 +42,28 @@ def test_a_page_holds_what_the_contract_says_and_nothing_else() -> None:
         ],
         "count": 3,
         "model_version": "collaborative_filtering_v1",
+        "sequence": 0,
     }
+
+
+def test_a_page_tells_up_to_where_it_knows_what_its_user_did() -> None:
+    feed = replace(feed_of(), built_sequence=7, built_up_to=NOON - timedelta(seconds=1))
+
+    stale = decoded(page_answer(page_of(feed, ASKED, FeedSource.STALE), NOON).body)
+    popular = decoded(page_answer(page_of(replace(feed, built_up_to=None), ASKED, FeedSource.POPULAR), NOON).body)
+
+    assert (stale["sequence"], stale["built_up_to"]) == (7, "2026-11-23T11:59:59Z")
+    assert not {"sequence", "built_up_to"} & set(popular)
+
+
+def test_a_page_of_which_posts_were_left_out_has_a_tag_of_its_own() -> None:
+    whole, without = (page_of(feed_of(), ASKED, FeedSource.CACHE, unwanted) for unwanted in ([], [Posts([post(1)])]))
+    tags = [page_answer(one, NOON).headers["ETag"] for one in (whole, without)]
+
+    assert tags[0] == 'W/"1-1"'
+    assert tags[1].startswith('W/"1-1-')
+    assert page_or_not_modified(without, NOON, if_none_match=tags[0]).status == 200
+    assert page_or_not_modified(without, NOON, if_none_match=tags[1]).status == 304
 
 
 def prepared(limit: int = 2) -> FeedPage:

@@ -63,7 +63,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert list(found) == ["/user_id", "/limit", "/exclude_post_ids/1", "/cursor", "/x~1y~0"]
     assert found["/user_id"] == "is missing: it must be a string of 1 to 128 characters"
     assert found["/limit"] == "must be a whole number from 1 to 100 (expected `int` >= 1)"
-    assert found["/x~1y~0"] == "is unknown: the fields are user_id, limit, exclude_post_ids, cursor"
+    assert found["/x~1y~0"] == "is unknown: the fields are user_id, limit, exclude_post_ids, cursor, min_seq"
 
 
 def test_what_is_wrong_many_times_is_not_told_for_ever() -> None:
@@ -110,6 +110,16 @@ def test_a_number_without_a_fraction_is_whole_however_it_is_written(limit: bytes
 
     assert body == GenerateBody("anna", 50, ("1",))
     assert query_request("anna", f"limit={limit.decode()}", 20).limit == 50
+
+
+def test_the_sequence_that_a_feed_must_know_of_is_asked_for_by_number() -> None:
+    assert body_request(read({"user_id": "anna", "min_seq": 7.0}), 50) == FeedRequest("anna", 50, min_seq=7)
+    assert body_request(read({"user_id": "anna", "min_seq": 0}), 50) == FeedRequest("anna", 50)
+
+
+@pytest.mark.parametrize("number", [b"-1", b"1.5", b'"1"', b"null", b"9223372036854775808", b"1e400"])
+def test_what_is_no_sequence_is_refused(number: bytes) -> None:
+    assert set(refusals(b'{"user_id": "anna", "min_seq": ' + number + b"}")) == {"/min_seq"}
 
 
 def test_of_a_field_given_twice_the_last_one_counts() -> None:

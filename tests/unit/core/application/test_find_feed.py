@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from core.domain.errors import ArchiveUnavailable
 from core.domain.feed import FeedSource
 from core.domain.ids import to_uuid
-from tests.builders import USER, Stage, feed_of, provisional_feed_of, stale_feed_of
+from core.domain.user_change import UserChange
+from tests.builders import USER, Stage, feed_of, post, provisional_feed_of, stale_feed_of
 
 ANNA = to_uuid(USER)
 
@@ -142,3 +145,57 @@ async def test_a_feed_of_a_withdrawn_model_is_stale_before_it_expires() -> None:
 
     assert found is not None
     assert (found.feed, found.source, found.is_fresh) == (feed_of(), FeedSource.STALE, False)
+
+
+async def test_a_cached_feed_is_found_with_what_its_user_has_done_since() -> None:
+    stage = Stage()
+    await stage.cache.put(replace(feed_of(), built_sequence=7))
+    await stage.seen_posts.add([UserChange(ANNA, 7, [post(1)])])
+    known = await stage.find_feed.in_cache(ANNA)
+    await stage.seen_posts.add([UserChange(ANNA, 8, [post(2)])])
+
+    found = await stage.find_feed.in_cache(ANNA)
+
+    assert known is not None
+    assert known.change is None
+    assert found is not None
+    assert found.change == UserChange(ANNA, 8, (post(2), post(1)))
+
+
+async def test_what_the_archive_knows_of_the_user_goes_to_the_cache_with_the_feed() -> None:
+    stage = Stage()
+    change = UserChange(ANNA, 8, [post(1)])
+    stage.archive.changes[ANNA] = change
+    await stage.archive.put(replace(feed_of(), built_sequence=7))
+
+    found = await stage.find_feed(ANNA)
+    again = await stage.find_feed.in_cache(ANNA)
+
+    assert found is not None
+    assert (found.source, found.change) == (FeedSource.ARCHIVE, change)
+    assert again is not None
+    assert again.change == UserChange(ANNA, 8, (post(1),))
+
+
+async def test_a_feed_that_cannot_be_asked_about_is_taken_for_one_that_knows_of_everything() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of())
+    await stage.seen_posts.add([UserChange(ANNA, 8, [post(1)])])
+    stage.seen_posts.unavailable = True
+
+    found = await stage.find_feed(ANNA)
+
+    assert found is not None
+    assert (found.source, found.change) == (FeedSource.CACHE, None)
+
+
+async def test_a_newer_feed_of_the_archive_is_not_held_against_what_the_cached_one_lacks() -> None:
+    stage = Stage()
+    await stage.cache.put(stale_feed_of(generation=3))
+    await stage.seen_posts.add([UserChange(ANNA, 8, [post(1)])])
+    await stage.archive.put(replace(feed_of(generation=4), built_sequence=8))
+
+    found = await stage.find_feed(ANNA)
+
+    assert found is not None
+    assert (found.source, found.change) == (FeedSource.ARCHIVE, None)

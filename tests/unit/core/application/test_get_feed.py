@@ -2,7 +2,9 @@ import pytest
 
 from core.domain.errors import CursorExpired, NotFound
 from core.domain.feed import FeedOrder, FeedSource
+from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, PagePosition
+from core.domain.user_change import UserChange
 from tests.builders import USER, Stage, feed_of, post, stale_feed_of
 
 
@@ -70,3 +72,15 @@ async def test_hidden_posts_are_left_out() -> None:
     page = await stage.get_feed(FeedRequest(USER, limit=2))
 
     assert [item.post_id for item in page.recommendations] == [post(1), post(3)]
+
+
+async def test_posts_just_seen_are_left_out_and_nothing_is_enqueued() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of(posts=(1, 2, 3)))
+    await stage.seen_posts.add([UserChange(to_uuid(USER), 8, [post(2)])])
+
+    page = await stage.get_feed(FeedRequest(USER, limit=2))
+
+    assert [item.post_id for item in page.recommendations] == [post(1), post(3)]
+    assert stage.queue.messages == []
+    assert stage.visits.noted == {to_uuid(USER)}

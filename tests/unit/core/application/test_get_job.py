@@ -335,3 +335,28 @@ async def test_hidden_posts_are_left_out_of_what_a_ticket_leads_to() -> None:
 
     assert report.page is not None
     assert [item.post_id for item in report.page.recommendations] == [post(2), post(4)]
+
+
+async def test_a_ticket_of_somebody_who_has_written_is_honoured_by_a_feed_that_knows_of_it() -> None:
+    ticket = replace(ticket_of(), request=replace(ASKED, min_seq=8))
+    stage = await stage_with(ticket)
+    stage.sequences.sequences[ANNA] = 8
+    await stage.archive.put(replace(feed_of(generation=1), built_sequence=7))
+    before = await stage.get_job(ticket.id, "request-2")
+
+    stage.next_feed = replace(feed_of(generation=2), built_sequence=8)
+    await stage.work(stage.queue.messages[0])
+    after = await stage.get_job(ticket.id, "request-3")
+
+    assert (before.state, after.state) == (JobState.QUEUED, JobState.SUCCEEDED)
+    assert stage.queue.messages == [GenerateMessage(ANNA, "request-2")]
+
+
+async def test_a_number_that_is_unknown_by_now_fails_its_ticket_and_says_so() -> None:
+    ticket = replace(ticket_of(), request=replace(ASKED, min_seq=8))
+    stage = await stage_with(ticket)
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert report.state is JobState.FAILED
+    assert "the last one is 0" in str(report.failure)

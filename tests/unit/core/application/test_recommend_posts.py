@@ -8,11 +8,12 @@ from core.application.fail_job import FailJob
 from core.application.job_report import JobReport
 from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy
-from core.domain.errors import CursorExpired, Overloaded
+from core.domain.errors import CursorExpired, Overloaded, SequenceUnknown
 from core.domain.feed import NO_FEED, Feed, FeedOrder, FeedSource
 from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, GenerateMessage, JobProgress, JobState, PagePosition, Patience, Ticket
 from core.domain.page import FeedPage
+from core.domain.user_change import UserChange
 from tests.builders import NOON, USER, Stage, feed_of, popular_feed_of, post, provisional_feed_of, stale_feed_of
 
 ANNA = to_uuid(USER)
@@ -680,3 +681,190 @@ async def test_a_post_that_is_shown_again_is_where_it_was() -> None:
     stage.hidden_posts.posts = set()
 
     assert posts_of(await page_from(stage)) == [1, 2]
+
+
+def seen(stage: Stage, *posts: int, sequence: int = 8) -> None:
+    """Anna has just done something with these posts."""
+    stage.sequences.sequences[ANNA] = sequence
+    change = UserChange(ANNA, sequence, tuple(map(post, posts)))
+    stage.archive.changes[ANNA] = stage.seen_posts.held[ANNA] = change
+
+
+async def submitted(stage: Stage) -> None:
+    """What was begun in the background has been done."""
+    await asyncio.gather(*stage.renew._resting.values())
+
+
+@pytest.mark.parametrize("source", [FeedSource.CACHE, FeedSource.ARCHIVE])
+async def test_posts_just_seen_are_left_out_at_once_and_the_feed_is_renewed_meanwhile(source: FeedSource) -> None:
+    stage = Stage()
+    await (stage.cache if source is FeedSource.CACHE else stage.archive).put(replace(feed_of(), built_sequence=7))
+    seen(stage, 1)
+
+    page = await page_from(stage)
+    waited_for = list(stage.queue.messages)
+    await submitted(stage)
+
+    assert (posts_of(page), page.source, page.sequence) == ([2, 3], source, 7)
+    assert waited_for == []
+    assert stage.queue.messages == [MESSAGE]
+
+
+async def test_a_feed_that_knows_of_what_was_seen_goes_out_as_it_is() -> None:
+    stage = Stage()
+    await stage.cache.put(replace(feed_of(), built_sequence=8))
+    seen(stage, 1)
+
+    page = await page_from(stage)
+    await submitted(stage)
+
+    assert (posts_of(page), page.left_out) == ([1, 2], "")
+    assert stage.queue.messages == []
+
+
+async def test_posts_just_seen_are_left_out_of_next_pages_of_stale_feeds_and_of_popular_posts() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of(posts=range(1, 6)))
+    first = await page_from(stage)
+    seen(stage, 3, 101)
+    second = await page_from(stage, request=replace(ASKED, after=first.next))
+    stage.clock.advance(seconds=25 * 3600)
+    stale = await page_from(stage, request=replace(ASKED, limit=9))
+    stage.cache.feeds.clear()
+    popular = await page_from(stage, Patience(0.0, fallback=True))
+
+    assert posts_of(second) == [4, 5]
+    assert (posts_of(stale), stale.source) == ([1, 2, 4, 5], FeedSource.STALE)
+    assert (posts_of(popular), popular.source) == ([102, 103], FeedSource.POPULAR)
+
+
+async def test_every_caller_is_a_visitor() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of())
+
+    await page_from(stage)
+
+    assert stage.visits.noted == {ANNA}
+
+
+WRITTEN = replace(ASKED, min_seq=8)
+
+
+async def test_a_feed_that_knows_of_what_the_caller_wrote_is_served_and_postgres_is_not_asked() -> None:
+    stage = Stage()
+    await stage.cache.put(replace(feed_of(), built_sequence=8))
+    stage.stop_postgres()
+
+    page = await page_from(stage, request=WRITTEN)
+
+    assert (page.source, page.sequence) == (FeedSource.CACHE, 8)
+
+
+async def test_what_others_did_since_does_not_make_a_feed_worse() -> None:
+    stage = Stage()
+    await stage.cache.put(replace(feed_of(), built_sequence=5))
+    seen(stage, 1, sequence=5)
+    stage.sequences.of_all = 100
+
+    page = await page_from(stage, request=WRITTEN)
+
+    assert (page.source, page.sequence) == (FeedSource.CACHE, 5)
+
+
+async def test_who_has_just_written_waits_for_a_feed_that_knows_of_it() -> None:
+    stage = Stage(next_feed=replace(feed_of(posts=(4, 5, 6), generation=2), built_sequence=8))
+    await stage.cache.put(replace(feed_of(generation=1), built_sequence=7))
+    seen(stage, 1)
+
+    page = await page_from(stage, LONG, WRITTEN)
+
+    assert (posts_of(page), page.source, page.sequence) == ([4, 5], FeedSource.GENERATED, 8)
+    assert stage.queue.messages == [MESSAGE]
+
+
+async def test_a_job_that_was_joined_and_had_read_too_early_is_followed_by_another() -> None:
+    stage = Stage()
+    enqueued = enqueued_at(stage)
+    await stage.cache.put(replace(feed_of(generation=1), built_sequence=6))
+    await stage.archive.put(replace(feed_of(generation=1), built_sequence=6))
+    await stage.queue.submit(MESSAGE)
+    enqueued.clear()
+    seen(stage, 1)
+    stage.next_feed = replace(feed_of(generation=2), built_sequence=7)
+
+    async with asyncio.timeout(5):
+        stage.signals.somebody_listens.clear()
+        asking = asyncio.create_task(page_from(stage, Patience(1000.0), WRITTEN))
+        await stage.signals.somebody_listens.wait()
+        await stage.work(MESSAGE)
+        await enqueued.wait()
+        stage.next_feed = replace(feed_of(posts=(4, 5), generation=3), built_sequence=8)
+        await stage.work(MESSAGE)
+        page = await asking
+
+    assert (posts_of(page), page.source, page.sequence) == ([4, 5], FeedSource.GENERATED, 8)
+    assert stage.queue.messages == [MESSAGE, MESSAGE]
+
+
+async def test_out_of_patience_who_has_just_written_takes_a_ticket_that_keeps_the_number() -> None:
+    stage = Stage()
+    await stage.cache.put(replace(feed_of(), built_sequence=7))
+    seen(stage, 1)
+
+    answer = await ask(stage, request=WRITTEN)
+
+    assert isinstance(answer, JobReport)
+    assert (answer.ticket.request, answer.ticket.newer_than) == (WRITTEN, feed_of().order)
+
+
+async def test_who_would_rather_have_anything_than_a_ticket_is_told_that_the_feed_lacks_something() -> None:
+    stage = Stage()
+    await stage.cache.put(replace(feed_of(), built_sequence=7))
+    seen(stage, 1)
+
+    page = await page_from(stage, Patience(0.0, fallback=True), WRITTEN)
+
+    assert (posts_of(page), page.source, page.sequence) == ([2, 3], FeedSource.STALE, 7)
+
+
+async def test_while_postgres_is_away_the_feed_that_may_lack_something_is_served_with_a_mark() -> None:
+    stage = Stage()
+    await stage.cache.put(replace(feed_of(), built_sequence=7))
+    stage.stop_postgres()
+
+    page = await page_from(stage, request=WRITTEN)
+
+    assert (page.source, page.sequence) == (FeedSource.STALE, 7)
+
+
+@pytest.mark.parametrize("feeds", [[], [feed_of()]], ids=["without a feed", "with one"])
+async def test_a_number_that_was_never_given_is_refused_naming_the_last(feeds: list[Feed]) -> None:
+    stage = Stage()
+    for feed in feeds:
+        await stage.cache.put(feed)
+    stage.sequences.of_all = 7
+
+    with pytest.raises(SequenceUnknown, match="no interactions have the sequence 8 yet: the last one is 7"):
+        await ask(stage, request=WRITTEN)
+
+    assert stage.queue.messages == []
+
+
+async def test_who_just_wrote_for_the_first_time_is_no_stranger_any_more() -> None:
+    stage = Stage(next_feed=replace(feed_of(), built_sequence=8))
+    await stage.cache.mark_cold(ANNA)
+    seen(stage, 1)
+
+    page = await page_from(stage, LONG, WRITTEN)
+
+    assert page.source is FeedSource.GENERATED
+
+
+async def test_of_a_next_page_the_number_says_nothing() -> None:
+    stage = Stage()
+    await stage.cache.put(feed_of(posts=range(1, 6)))
+    first = await page_from(stage)
+
+    page = await page_from(stage, request=replace(WRITTEN, after=first.next))
+
+    assert posts_of(page) == [3, 4]

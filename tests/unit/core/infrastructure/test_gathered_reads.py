@@ -97,3 +97,13 @@ async def test_a_failure_that_nobody_waits_for_any_more_disturbs_nobody() -> Non
     redis.is_away = False
 
     assert await reads.get("b") == b"B"
+
+
+async def test_several_things_asked_before_any_is_awaited_share_a_round_trip() -> None:
+    redis = CountedRedis()
+    reads = GatheredReads(redis, CacheUnavailable)
+
+    first, second = reads.ask("a"), reads.ask("-b")
+
+    assert (await first, await second) == (b"A", None)
+    assert redis.rounds == [["a", "-b"]]

@@ -1,11 +1,12 @@
 """JSON bodies, checked against a struct field by field."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from core.domain.errors import InvalidInput
 
@@ -47,9 +48,16 @@ class JsonBody(Generic[Body]):
     """Reads the bodies of one struct, and tells all that is wrong where msgspec tells the first thing only."""
 
     def __init__(
-        self, kind: type[Body], rules: Mapping[str, str], lenient: Mapping[str, Callable[[bytes], Any]] | None = None
+        self,
+        kind: type[Body],
+        rules: Mapping[str, str],
+        lenient: Mapping[str, Callable[[bytes], Any]] | None = None,
+        one_of: Sequence[str] = (),
     ) -> None:
-        """rules: what each field must be, in words; lenient: other ways to read a field than by its type."""
+        """rules: what each field must be, in words; lenient: other ways to read a field than by its type; one_of:
+        fields, UNSET where they are not sent, of which exactly one must be.
+        """
+        self._one_of = one_of
         self._kind = kind
         self._rules = rules
         self._whole = msgspec.json.Decoder(kind)
@@ -68,7 +76,7 @@ class JsonBody(Generic[Body]):
         """The same of bytes that are known to be JSON, or a part of it."""
         try:
             try:
-                return self._whole.decode(body)
+                return self._checked(self._whole.decode(body), body)
             except msgspec.ValidationError:
                 return self._read_field_by_field(body)
         except UnicodeDecodeError as error:
@@ -81,6 +89,11 @@ class JsonBody(Generic[Body]):
     def decode(self, name: str, value: bytes) -> Any:
         """One field from its JSON. Raises msgspec.DecodeError."""
         return self._decoders[name](value)
+
+    def _checked(self, read: Body, body: bytes) -> Body:
+        if self._one_of and sum(getattr(read, name) is not UNSET for name in self._one_of) != 1:
+            raise FieldsRefused(list(self._errors_of(body)))
+        return read
 
     def _read_field_by_field(self, body: bytes) -> Body:
         """What the decoder of whole bodies refuses may still be right: a limit of 50.0 is one of 50."""
@@ -100,8 +113,17 @@ class JsonBody(Generic[Body]):
                 yield from self._errors_in(name, sent[name])
             elif field.required:
                 yield FieldError(f"/{name}", f"is missing: it must be {self._rules[name]}")
+        yield from self._errors_in_choice(sent)
         for name in (name for name in sent if name not in self._fields):
             yield FieldError(f"/{_escaped(name)}", f"is unknown: the fields are {', '.join(self._fields)}")
+
+    def _errors_in_choice(self, sent: Collection[str]) -> Iterator[FieldError]:
+        chosen = [name for name in self._one_of if name in sent]
+        if self._one_of and not chosen:
+            rules = "; or ".join(f"{name}, {self._rules[name]}" for name in self._one_of)
+            yield FieldError(f"/{self._one_of[0]}", f"is missing: it must be one of {rules}")
+        for name in chosen[1:]:
+            yield FieldError(f"/{name}", f"must not be sent together with {chosen[0]}")
 
     def _errors_in(self, name: str, value: msgspec.Raw) -> Iterator[FieldError]:
         try:

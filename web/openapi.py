@@ -5,7 +5,7 @@ from typing import Any
 from core.domain.event import EVENTS_AT_MOST
 from web.json_body import MAX_BODY_BYTES, MAX_EVENTS_BYTES
 from web.openapi_components import ANYWHERE, answer, components, ref
-from web.openapi_examples import EVENTS, PAGES, POST_BODIES, POSTS, RECEIPTS, REQUEST, TICKETS, jobs
+from web.openapi_examples import EVENTS, PAGES, POST_BODIES, POSTS, RECEIPTS, REQUESTS, TICKETS, jobs
 
 Json = dict[str, Any]
 
@@ -79,11 +79,13 @@ def _generate(default_limit: int) -> Json:
             "answer is a stale feed if there is one, else 202 with a ticket. A user nobody knows gets popular posts. "
             "With `min_seq`, from the answer to a POST of interactions, the list knows of these: it is waited for, and "
             "out of patience the answer is 202; of a next page it says nothing. Posts just seen are left out at once. "
-            "While Postgres is away a missing feed is made of what the model knows (`provisional`), else popular. "
+            "With `recent_post_ids` instead of a user the list is made of these posts alone, and kept for minutes: "
+            "`user_id` of the answer is the session's, for next pages. While Postgres is away a missing feed is made "
+            "of what the model knows (`provisional`), else popular. "
             f"Without `limit` a page holds {default_limit} posts; a body has at most {MAX_BODY_BYTES} bytes."
         ),
         "parameters": [ref("parameters", "Prefer"), ref("parameters", "RequestId")],
-        "requestBody": {"required": True, "content": _json_content("GenerateBody", {"demo": {"value": REQUEST}})},
+        "requestBody": {"required": True, "content": _json_content("GenerateBody", REQUESTS)},
         "responses": {
             "200": answer(
                 "A page of recommendations, best first",

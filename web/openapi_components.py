@@ -60,6 +60,7 @@ def _schemas(default_limit: int) -> dict[str, Json]:
     )
     schemas: dict[str, Json] = msgspec.to_builtins(made)
     schemas["GenerateBody"]["properties"]["limit"]["default"] = default_limit
+    schemas["GenerateBody"]["oneOf"] = [{"required": ["user_id"]}, {"required": ["recent_post_ids"]}]
     schemas["JobBody"]["properties"]["ticket"]["format"] = "uuid"
     schemas["JobBody"]["properties"]["location"]["format"] = "uri-reference"
     schemas["JobBody"]["properties"]["expires_at"]["format"] = "date-time"

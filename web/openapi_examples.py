@@ -21,6 +21,11 @@ _DETAILS = {
 }
 
 REQUEST: Json = {"user_id": DEMO_USER, "limit": 50, "exclude_post_ids": ["post-id-1", "post-id-2"]}
+REQUESTS: Json = {
+    "demo": {"value": REQUEST},
+    "after writing": {"value": {"user_id": DEMO_USER, "min_seq": 0}},
+    "session": {"value": {"recent_post_ids": [DEMO_POST, "post-id-3"]}},
+}
 _PAGE: Json = {
     "user_id": DEMO_USER,
     "recommendations": [

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote_to_bytes
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from core.domain.errors import InvalidInput
-from core.domain.ids import to_uuid
+from core.domain.ids import session_id, to_uuid
 from core.domain.job import FeedRequest
 from web.cursor import SHAPE, read_cursor
 from web.json_body import FieldError, FieldsRefused, JsonBody
@@ -18,6 +19,7 @@ _RULES = {
     "limit": "a whole number from 1 to 100",
     "exclude_post_ids": "a list of at most 1,000 strings of 1 to 512 characters each",
     "min_seq": "a whole number from 0 on: the sequence of interactions that the feed must know of",
+    "recent_post_ids": "a list of 1 to 100 strings of 1 to 512 characters each, the latest first",
     "cursor": "a string: the next_cursor of an earlier answer for this user",
 }
 
@@ -31,14 +33,21 @@ CursorText = Annotated[str, Meta(pattern=f"^{SHAPE}$", description=_RULES["curso
 Sequence = Annotated[int, Meta(ge=0, le=2**63 - 1, description=_RULES["min_seq"])]
 
 
-class GenerateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Asks for a page of a user's feed; without `limit` it holds RECOMMENDATION_BATCH_SIZE posts."""
+RecentPostIds = Annotated[tuple[PostId, ...], Meta(min_length=1, max_length=100, description=_RULES["recent_post_ids"])]
 
-    user_id: UserId
+
+class GenerateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Asks for a page of a user's feed, or of a list for somebody of whom nothing but some posts is known.
+
+    One of `user_id` and `recent_post_ids`. Without `limit` it holds RECOMMENDATION_BATCH_SIZE posts.
+    """
+
+    user_id: UserId | UnsetType = UNSET
     limit: Limit | UnsetType = UNSET
     exclude_post_ids: ExcludedPostIds = ()
     cursor: CursorText | UnsetType = UNSET
     min_seq: Sequence = 0
+    recent_post_ids: RecentPostIds | UnsetType = UNSET
 
 
 _LENIENT_LIMIT = msgspec.json.Decoder(Limit, strict=False)
@@ -57,7 +66,9 @@ def _decode_sequence(value: bytes) -> int:
     return (_STRICT_SEQUENCE if value.startswith(b'"') else _LENIENT_SEQUENCE).decode(value)
 
 
-_BODY = JsonBody(GenerateBody, _RULES, {"limit": _decode_limit, "min_seq": _decode_sequence})
+_BODY = JsonBody(
+    GenerateBody, _RULES, {"limit": _decode_limit, "min_seq": _decode_sequence}, one_of=("user_id", "recent_post_ids")
+)
 
 
 def read_body(content_type: str, body: bytes) -> GenerateBody:
@@ -67,8 +78,17 @@ def read_body(content_type: str, body: bytes) -> GenerateBody:
 
 def body_request(body: GenerateBody, default_limit: int) -> FeedRequest:
     """The request that a checked body makes; raises InvalidInput for a cursor that is none of this user's."""
-    request = _feed_request(body.user_id, body.limit, body.cursor, default_limit, body.exclude_post_ids)
-    return replace(request, min_seq=body.min_seq) if body.min_seq else request
+    recent_post_ids = _recent_ids(body)
+    user_text = str(session_id(recent_post_ids)) if body.user_id is UNSET else body.user_id
+    request = _feed_request(user_text, body.limit, body.cursor, default_limit, body.exclude_post_ids)
+    if not body.min_seq and not recent_post_ids:
+        return request
+    return replace(request, min_seq=body.min_seq, recent_post_ids=recent_post_ids)
+
+
+def _recent_ids(body: GenerateBody) -> tuple[UUID, ...]:
+    """Each once, where it was met last."""
+    return () if body.recent_post_ids is UNSET else tuple(dict.fromkeys(map(to_uuid, body.recent_post_ids)))
 
 
 def query_request(user_segment: str, query: str, default_limit: int) -> FeedRequest:

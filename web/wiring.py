@@ -219,7 +219,7 @@ async def _open_cache(stack: AsyncExitStack, settings: Settings, breaker: Circui
     # A cached answer asks for the feed and for what its user has just seen: one round trip for both.
     reads = GatheredReads(client, CacheUnavailable)
     return _Cached(
-        RedisFeedCache(client, settings.recommendation_batch_size, reads),
+        RedisFeedCache(client, settings.recommendation_batch_size, reads=reads),
         RedisSeenPosts(client, reads),
         RedisVisits(client, settings.visit_recent_seconds),
         RedisJobPacing(client, settings.renewal_pace_seconds),

@@ -1,5 +1,7 @@
 """The actors: each hands its message to one use case."""
 
+from collections.abc import Sequence
+
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
@@ -29,10 +31,10 @@ def declare_actors(broker: RedisBroker, queue: Queue, lifespan: Lifespan) -> Non
         max_age=MAX_AGE_MILLISECONDS[queue],
         time_limit=TIME_LIMIT_MILLISECONDS,
     )
-    async def generate_feed(user_id: str, request_id: str) -> str:
+    async def generate_feed(user_id: str, request_id: str, recent_post_ids: Sequence[str] = ()) -> str:
         parts = lifespan.parts
         generate = parts.generate_in_bulk if queue is Queue.FEEDS_BULK else parts.generate_feed
-        return await run_job(generate, user_id, request_id)
+        return await run_job(generate, user_id, request_id, recent_post_ids)
 
     if queue is Queue.FEEDS_BULK:
         _declare_chunks(broker, lifespan)

@@ -1,7 +1,7 @@
 """One job: from the message's texts to the use case, and one line in the log."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from core.domain.job import ChunkMessage, GenerateMessage
 Generate = Callable[[GenerateMessage], Awaitable[Feed | None]]
 
 
-async def run_job(generate_feed: Generate, user_id: str, request_id: str) -> str:
+async def run_job(generate_feed: Generate, user_id: str, request_id: str, recent_post_ids: Sequence[str] = ()) -> str:
     """Whose feed, for which request, by which model, in how long; an error is logged and goes on to be retried.
 
     The outcome, for whoever counts.
@@ -24,7 +24,8 @@ async def run_job(generate_feed: Generate, user_id: str, request_id: str) -> str
     started = time.perf_counter()
     with bound_contextvars(user_id=user_id, request_id=request_id):
         try:
-            told = _outcome(await generate_feed(GenerateMessage(UUID(user_id), request_id)))
+            message = GenerateMessage(UUID(user_id), request_id, tuple(map(UUID, recent_post_ids)))
+            told = _outcome(await generate_feed(message))
         except RunCancelled:
             told = {"outcome": "run_cancelled"}
         except Exception as error:

@@ -23,6 +23,7 @@ from core.domain.ranking import Ranking
 
 # A feed made while there was no model is replaced soon after the first training.
 VALID_WITHOUT_MODEL = timedelta(minutes=10)
+SESSION_VALID_FOR = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +59,22 @@ class GenerateFeed:
     async def _generated(self, message: GenerateMessage) -> Feed | None:
         began = self.clock.now()
         _, history = await asyncio.gather(self._mark_running(message), self.history.read(message.user_id))
-        feed = await self._composed(history) if history.interactions else None
+        if message.recent_post_ids:
+            feed: Feed | None = await self._of_session(history.of_session(message.recent_post_ids))
+        else:
+            feed = await self._archived(await self._composed(history)) if history.interactions else None
         if feed is not None:
-            feed = await self._archived(feed)
-            await self._show(replace(feed, compute_ms=(self.clock.now() - began) / timedelta(milliseconds=1)))
+            shown = replace(feed, compute_ms=(self.clock.now() - began) / timedelta(milliseconds=1))
+            await self._show(shown, is_brief=bool(message.recent_post_ids))
         await self._end(message, feed)
         return feed
 
-    async def _composed(self, history: History) -> Feed:
-        ranking = await self.recommender.rank(history, self.composition.depth)
+    async def _composed(self, history: History, composition: Composition | None = None) -> Feed:
+        composition = composition or self.composition
+        ranking = await self.recommender.rank(history, composition.depth)
         hidden = self.hidden_posts.current()
         popular = self.popular.current().shown(hidden)
-        recommendations = self.composition.compose(ranking.shown(hidden), popular, history.post_ids)
+        recommendations = composition.compose(ranking.shown(hidden), popular, history.post_ids)
         now = self.clock.now()
         return Feed(
             user_id=history.user_id,
@@ -82,6 +87,12 @@ class GenerateFeed:
             built_sequence=history.sequence,
         )
 
+    async def _of_session(self, history: History) -> Feed:
+        """Kept in the cache alone, as nobody comes back to it; the model is asked however little is known."""
+        feed = await self._composed(history, replace(self.composition, cold_start_threshold=1))
+        texts = await self.external_ids.texts_of([item.post_id for item in feed.recommendations])
+        return replace(feed, expires_at=min(feed.expires_at, feed.generated_at + SESSION_VALID_FOR), external_ids=texts)
+
     async def _archived(self, feed: Feed) -> Feed:
         """What the archive holds afterwards, with the texts of ids: a newer feed stays, and is the one to show."""
         post_ids = [item.post_id for item in feed.recommendations]
@@ -93,10 +104,10 @@ class GenerateFeed:
     def _expiry(self, now: datetime, ranking: Ranking) -> datetime:
         return now + (self.valid_for if ranking.model_version else min(self.valid_for, VALID_WITHOUT_MODEL))
 
-    async def _show(self, feed: Feed) -> None:
-        """The archive has it: a cache that is away costs time only."""
+    async def _show(self, feed: Feed, *, is_brief: bool) -> None:
+        """The archive has it, or nobody misses it: a cache that is away costs time only."""
         try:
-            await self.cache.put(feed)
+            await (self.cache.put_brief(feed) if is_brief else self.cache.put(feed))
         except CacheUnavailable:
             return
 

@@ -17,7 +17,7 @@ from core.application.waiting_room import WaitingRoom
 from core.domain.backlog import Backlog
 from core.domain.errors import ArchiveUnavailable, NotFound, QueueUnavailable, SequenceUnknown
 from core.domain.feed import FeedSource
-from core.domain.job import GenerateMessage, JobState, Ticket
+from core.domain.job import JobState, Ticket, message_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,10 @@ class GetJob:
 
     async def _without_lease(self, ticket: Ticket, request_id: str) -> JobReport:
         """The queue has been wiped, the lease has run out, or the history has gone since: begin again."""
-        if await self.history.count_posts(ticket.request.user_id, at_most=1) == 0:
+        request = ticket.request
+        if not request.recent_post_ids and await self.history.count_posts(request.user_id, at_most=1) == 0:
             return JobReport(ticket, JobState.SUCCEEDED, self.offer_popular.to_a_stranger(ticket.request))
-        submission = await self.queue.submit(GenerateMessage(ticket.request.user_id, request_id))
+        submission = await self.queue.submit(message_of(request, request_id))
         return _queued(ticket, submission.backlog)
 
 

@@ -22,7 +22,7 @@ from core.application.waiting_room import WaitingRoom
 from core.domain.backlog import Backlog
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable, Overloaded, QueueUnavailable
 from core.domain.feed import NO_FEED, FeedOrder, FeedSource
-from core.domain.job import FeedRequest, GenerateMessage, JobState, Patience, Submission, Ticket
+from core.domain.job import FeedRequest, GenerateMessage, JobState, Patience, Submission, Ticket, message_of
 from core.domain.page import FeedPage
 
 # A worker that finds Postgres away has made a provisional feed by then, or will not make any.
@@ -61,7 +61,8 @@ class RecommendPosts:
         Raises CursorExpired for a page of a feed that is gone, SequenceUnknown for a number that was never given, and
         Overloaded where neither a feed nor room for one is.
         """
-        self.visits.note(request.user_id)
+        if not request.recent_post_ids:
+            self.visits.note(request.user_id)
         found = None
         try:
             cached = await self.find_feed.in_cache(request.user_id)
@@ -73,7 +74,7 @@ class RecommendPosts:
             return await self._first_page(request, patience, request_id, found)
         except ArchiveUnavailable as unavailable:
             if found is None and request.after is None:
-                found = await self._provisional(request.user_id, patience, request_id)
+                found = await self._provisional(request, patience, request_id)
             if found is not None:
                 return self._page_that_may_be_behind(found, request)
             return self.offer_popular.instead(request, unavailable, await self.find_feed.seen_by(request.user_id))
@@ -86,7 +87,7 @@ class RecommendPosts:
             if found.change is not None:
                 self.renew(request.user_id, request_id)
             return self._page(found, request)
-        if found is None and await self._is_stranger(request.user_id):
+        if found is None and await self._is_stranger(request):
             return self.offer_popular.to_a_stranger(request)
         return await self._generated(request, patience, request_id, found)
 
@@ -107,17 +108,17 @@ class RecommendPosts:
         return self.offer_popular(request, await self.find_feed.seen_by(request.user_id))
 
     async def _is_remembered_stranger(self, request: FeedRequest) -> bool:
-        if request.after is not None or request.min_seq > 0:
+        if request.after is not None or request.min_seq > 0 or request.recent_post_ids:
             return False
         try:
             return await self.cache.is_cold(request.user_id)
         except CacheUnavailable:
             return False
 
-    async def _is_stranger(self, user_id: UUID) -> bool:
-        if await self.history.count_posts(user_id, at_most=1) > 0:
+    async def _is_stranger(self, request: FeedRequest) -> bool:
+        if request.recent_post_ids or await self.history.count_posts(request.user_id, at_most=1) > 0:
             return False
-        await self._remember_stranger(user_id)
+        await self._remember_stranger(request.user_id)
         return True
 
     async def _remember_stranger(self, user_id: UUID) -> None:
@@ -135,7 +136,7 @@ class RecommendPosts:
             if shown is not None and shown.is_fresh:
                 return self._page(shown, request)
             known = max((look.feed.order for look in (found, shown) if look is not None), default=NO_FEED)
-            submission = await self._submit(GenerateMessage(request.user_id, request_id), known)
+            submission = await self._submit(message_of(request, request_id), known)
             if submission is not None and submission.is_refused:
                 return await self._refused(request, patience, found, submission.backlog)
             is_worth_waiting = found is None or not found.is_all_there_is
@@ -165,7 +166,7 @@ class RecommendPosts:
         if found is None or not found.is_behind or found.feed.order <= known:
             return _Look(found, is_over=True)
         # The job that was joined had read before the caller wrote.
-        await self._submit(GenerateMessage(request.user_id, request_id), found.feed.order)
+        await self._submit(message_of(request, request_id), found.feed.order)
         return _Look(found, is_over=False)
 
     async def _found(self, request: FeedRequest) -> FoundFeed | None:
@@ -182,15 +183,15 @@ class RecommendPosts:
         except QueueUnavailable:
             return True
 
-    async def _provisional(self, user_id: UUID, patience: Patience, request_id: str) -> FoundFeed | None:
+    async def _provisional(self, request: FeedRequest, patience: Patience, request_id: str) -> FoundFeed | None:
         """What a worker makes of what its model knows, while the archive is away; only who asks first waits for it."""
-        async with self.signals.listen(user_id) as listening:
-            submission = await self._submit(GenerateMessage(user_id, request_id), known=None)
+        async with self.signals.listen(request.user_id) as listening:
+            submission = await self._submit(message_of(request, request_id), known=None)
             if submission is not None and submission.enqueued and submission.workers_alive:
                 with self.waiting_room.seat() as has_seat:
                     wait_seconds = min(patience.wait_seconds, PROVISIONAL_WITHIN_SECONDS) if has_seat else 0
                     await listening.heard(0 if patience.respond_async else wait_seconds)
-        shown = await self.find_feed.in_cache(user_id)
+        shown = await self.find_feed.in_cache(request.user_id)
         if shown is not None and shown.feed.is_provisional:
             return replace(shown, source=FeedSource.GENERATED)
         return shown

@@ -1,11 +1,12 @@
 """What a user has done so far, as one job reads it."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from core.domain.interaction import Interaction
+from core.domain.interaction import Interaction, InteractionType
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,14 @@ class History:
     data_now: datetime
     epoch: int = 0
     sequence: int = 0
+
+    def of_session(self, post_ids: Sequence[UUID]) -> "History":
+        """The same moment seen by somebody who has liked these posts, the latest first, one a second."""
+        liked = [
+            Interaction(self.user_id, post_id, InteractionType.LIKE, self.data_now - timedelta(seconds=place))
+            for place, post_id in enumerate(post_ids)
+        ]
+        return replace(self, interactions=tuple(reversed(liked)))
 
     @property
     def built_up_to(self) -> datetime | None:

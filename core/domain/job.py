@@ -40,7 +40,8 @@ class PagePosition:
 class FeedRequest:
     """What a caller asked for; `user_text` is the user's id as sent.
 
-    min_seq: the number of a change of which the feed must know, 0 for none; for first pages only.
+    min_seq: the number of a change of which the feed must know, 0 for none, for first pages only; recent_post_ids: what
+    is known of somebody without a history, the latest first: `user_text` is that session's id then.
     """
 
     user_text: str
@@ -48,6 +49,7 @@ class FeedRequest:
     excluded_post_ids: tuple[str, ...] = ()
     after: PagePosition | None = None
     min_seq: int = 0
+    recent_post_ids: tuple[UUID, ...] = ()
 
     @cached_property
     def user_id(self) -> UUID:
@@ -78,10 +80,14 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class GenerateMessage:
-    """What a worker is told: whose feed to generate, and the id that ties its log lines to the request."""
+    """What a worker is told: whose feed to generate, and the id that ties its log lines to the request.
+
+    recent_post_ids: see FeedRequest.
+    """
 
     user_id: UUID
     request_id: str
+    recent_post_ids: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +117,8 @@ class JobProgress:
 
     state: JobState
     backlog: Backlog
+
+
+def message_of(request: FeedRequest, request_id: str) -> GenerateMessage:
+    """What a worker is told for a request."""
+    return GenerateMessage(request.user_id, request_id, request.recent_post_ids)

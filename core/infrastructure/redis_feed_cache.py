@@ -44,7 +44,7 @@ return stored
 _PUT_MANY = f"""{_HOLD}
 for place, key in ipairs(KEYS) do hold(key, ARGV[2 * place - 1], ARGV[2 * place]) end
 """
-_PUT_PROVISIONAL = """
+_PUT_BRIEF = """
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 1
@@ -106,7 +106,7 @@ class RedisFeedCache:
         self._reads = reads or GatheredReads(client, CacheUnavailable)
         self._put = client.register_script(_PUT)
         self._put_many = client.register_script(_PUT_MANY)
-        self._put_provisional = client.register_script(_PUT_PROVISIONAL)
+        self._put_brief = client.register_script(_PUT_BRIEF)
         self._forget = client.register_script(_FORGET)
 
     async def get(self, user_id: UUID) -> Feed | None:
@@ -147,12 +147,12 @@ class RedisFeedCache:
         (start,) = rendered_starts([feed], self._first_page_limit)
         return _encoded(feed, self._first_page_limit, start)
 
-    async def put_provisional(self, feed: Feed) -> bool:
+    async def put_brief(self, feed: Feed) -> bool:
         """The same where no feed is there, and for no longer than it is fresh."""
         milliseconds = max(1, (feed.expires_at - datetime.now(UTC)) // timedelta(milliseconds=1))
         arguments = [self._encoded(feed), milliseconds, READY_CHANNEL, str(feed.user_id)]
         with translated(CacheUnavailable):
-            return bool(await self._put_provisional(keys=[feed_key(feed.user_id)], args=arguments))
+            return bool(await self._put_brief(keys=[feed_key(feed.user_id)], args=arguments))
 
     async def announce(self, user_id: UUID) -> None:
         """The signal alone."""

@@ -173,9 +173,10 @@ def _payloads_key(queue_name: str) -> str:
 
 
 def _encoded(message: GenerateMessage, queue: Queue) -> tuple[str, bytes]:
-    return _dramatiq_message(
-        queue, ACTOR_NAMES[queue], {"user_id": str(message.user_id), "request_id": message.request_id}
-    )
+    arguments: dict[str, object] = {"user_id": str(message.user_id), "request_id": message.request_id}
+    if message.recent_post_ids:
+        arguments["recent_post_ids"] = list(map(str, message.recent_post_ids))
+    return _dramatiq_message(queue, ACTOR_NAMES[queue], arguments)
 
 
 def _encoded_chunk(message: ChunkMessage) -> tuple[str, bytes]:
@@ -183,7 +184,7 @@ def _encoded_chunk(message: ChunkMessage) -> tuple[str, bytes]:
     return _dramatiq_message(Queue.FEEDS_BULK, CHUNK_ACTOR_NAME, arguments)
 
 
-def _dramatiq_message(queue: Queue, actor_name: str, arguments: Mapping[str, str]) -> tuple[str, bytes]:
+def _dramatiq_message(queue: Queue, actor_name: str, arguments: Mapping[str, object]) -> tuple[str, bytes]:
     """The id under which Redis holds the message, another one at each retry, and the message as Dramatiq reads it."""
     redis_message_id = str(uuid4())
     payload: dict[str, object] = {

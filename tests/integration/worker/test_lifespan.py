@@ -106,6 +106,22 @@ async def test_a_user_without_history_is_no_error(service: Service, logs: LogCap
     assert await service.archive.get(stranger) is None
 
 
+@pytest.mark.usefixtures("environment")
+async def test_a_session_gets_a_feed_of_its_posts_that_only_the_cache_has(service: Service, logs: LogCapture) -> None:
+    session, seen, unseen = uuid4(), uuid4(), uuid4()
+    await service.interact(uuid4(), seen, unseen)
+
+    await service.queue.submit(GenerateMessage(session, "request-8", (seen,)))
+    async with running():
+        await until(lambda: service.is_released(session), "the job is done")
+
+    cached = await service.cache.get(session)
+    assert [job["outcome"] for job in events(logs, "job_done")] == ["feed_stored"]
+    assert cached is not None
+    assert [item.post_id for item in cached.recommendations] == [unseen]
+    assert await service.archive.get(session) is None
+
+
 @pytest.mark.usefixtures("environment", "logs")
 async def test_a_worker_takes_the_messages_of_its_queue_only(service: Service) -> None:
     waiting, in_bulk = uuid4(), uuid4()

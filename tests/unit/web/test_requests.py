@@ -6,7 +6,7 @@ from msgspec import UNSET
 
 from core.domain.errors import InvalidInput
 from core.domain.feed import FeedOrder
-from core.domain.ids import to_uuid
+from core.domain.ids import session_id, to_uuid
 from core.domain.job import FeedRequest, PagePosition
 from web.cursor import write_cursor
 from web.json_body import MAX_ERRORS, FieldsRefused, MediaTypeRefused
@@ -60,10 +60,16 @@ def test_any_other_content_type_is_refused(content_type: str) -> None:
 def test_all_that_is_wrong_is_told_at_once() -> None:
     found = refusals(b'{"limit": 0, "exclude_post_ids": ["a", 2], "cursor": 3, "x/y~": 1}')
 
-    assert list(found) == ["/user_id", "/limit", "/exclude_post_ids/1", "/cursor", "/x~1y~0"]
-    assert found["/user_id"] == "is missing: it must be a string of 1 to 128 characters"
+    assert list(found) == ["/limit", "/exclude_post_ids/1", "/cursor", "/user_id", "/x~1y~0"]
+    assert found["/user_id"] == (
+        "is missing: it must be one of user_id, a string of 1 to 128 characters; or recent_post_ids, a list of 1 to 100 "
+        "strings of 1 to 512 characters each, the latest first"
+    )
     assert found["/limit"] == "must be a whole number from 1 to 100 (expected `int` >= 1)"
-    assert found["/x~1y~0"] == "is unknown: the fields are user_id, limit, exclude_post_ids, cursor, min_seq"
+    assert (
+        found["/x~1y~0"]
+        == "is unknown: the fields are user_id, limit, exclude_post_ids, cursor, min_seq, recent_post_ids"
+    )
 
 
 def test_what_is_wrong_many_times_is_not_told_for_ever() -> None:
@@ -120,6 +126,39 @@ def test_the_sequence_that_a_feed_must_know_of_is_asked_for_by_number() -> None:
 @pytest.mark.parametrize("number", [b"-1", b"1.5", b'"1"', b"null", b"9223372036854775808", b"1e400"])
 def test_what_is_no_sequence_is_refused(number: bytes) -> None:
     assert set(refusals(b'{"user_id": "anna", "min_seq": ' + number + b"}")) == {"/min_seq"}
+
+
+def test_a_session_is_asked_for_by_its_posts_each_counted_once() -> None:
+    a, b = to_uuid("a"), to_uuid("b")
+
+    asked = body_request(read({"recent_post_ids": ["b", "a", "b"]}), 50)
+
+    assert asked == FeedRequest(str(session_id([b, a])), 50, recent_post_ids=(b, a))
+
+
+def test_a_page_of_a_session_is_bound_to_the_same_posts_in_the_same_order() -> None:
+    session = session_id([to_uuid("a"), to_uuid("b")])
+    cursor = write_cursor(POSITION, session)
+
+    by_posts = body_request(read({"recent_post_ids": ["a", "b"], "cursor": cursor}), 50)
+    by_name = body_request(read({"user_id": str(session), "cursor": cursor}), 50)
+
+    assert by_posts.after == by_name.after == POSITION
+    with pytest.raises(InvalidInput):
+        body_request(read({"recent_post_ids": ["b", "a"], "cursor": cursor}), 50)
+
+
+@pytest.mark.parametrize("posts", [[], [""], ["x" * 513], ["a"] * 101, "a", None, [1]])
+def test_what_is_no_list_of_posts_is_refused(posts: object) -> None:
+    (pointer,) = refusals(json.dumps({"recent_post_ids": posts}).encode())
+
+    assert pointer.startswith("/recent_post_ids")
+
+
+def test_a_user_and_a_session_are_not_asked_for_together() -> None:
+    found = refusals(b'{"user_id": "anna", "recent_post_ids": ["a"]}')
+
+    assert found == {"/recent_post_ids": "must not be sent together with user_id"}
 
 
 def test_of_a_field_given_twice_the_last_one_counts() -> None:

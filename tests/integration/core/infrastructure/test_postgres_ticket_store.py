@@ -34,7 +34,14 @@ async def tickets(url: str | None) -> AsyncIterator[TicketStore]:
         yield PostgresTicketStore(pool)
 
 
-@pytest.mark.parametrize("ticket", [TICKET, replace(TICKET, request=FeedRequest("u", 1), failure="it broke")])
+@pytest.mark.parametrize(
+    "ticket",
+    [
+        TICKET,
+        replace(TICKET, request=FeedRequest("u", 1), failure="it broke"),
+        replace(TICKET, request=FeedRequest("s", 1, min_seq=7, recent_post_ids=(UUID(int=1), UUID(int=2)))),
+    ],
+)
 async def test_a_ticket_comes_back_as_it_was(tickets: TicketStore, ticket: Ticket) -> None:
     await tickets.add(ticket)
 

@@ -195,6 +195,18 @@ async def test_bulk_messages_are_all_enqueued_without_leases(queue: JobQueue, co
     assert not messages or await queue.progress(messages[0].user_id) is None
 
 
+async def test_the_posts_of_a_session_travel_with_its_message_and_no_other_message_has_any(client: Any) -> None:
+    posts = (uuid4(), uuid4())
+    queue = RedisJobQueue(client)
+    await queue.submit(GenerateMessage(uuid4(), "request-1", posts))
+    await queue.submit(message_for())
+
+    payloads = (await client.hgetall("dramatiq:feeds.msgs")).values()
+
+    sent = [json.loads(payload)["kwargs"].get("recent_post_ids") for payload in payloads]
+    assert sorted(sent, key=bool) == [None, [str(post_id) for post_id in posts]]
+
+
 async def test_chunks_are_enqueued_for_the_actor_that_knows_them(client: Any) -> None:
     message = ChunkMessage(uuid4(), "run-1")
 

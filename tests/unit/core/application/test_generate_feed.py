@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from core.application.generate_feed import VALID_WITHOUT_MODEL, GenerateFeed
+from core.application.generate_feed import SESSION_VALID_FOR, VALID_WITHOUT_MODEL, GenerateFeed
 from core.application.make_provisional_feed import MakeProvisionalFeed
 from core.domain.composition import Composition
 from core.domain.errors import ArchiveUnavailable
@@ -49,9 +49,9 @@ class Surroundings:
     def __post_init__(self) -> None:
         self.cache = FakeFeedCache(self.signals)
 
-    async def generate(self, message: GenerateMessage = MESSAGE) -> Feed | None:
+    async def generate(self, message: GenerateMessage = MESSAGE, threshold: int = 1) -> Feed | None:
         popular = FakeHeldPopularFeed(PopularFeed((SEEN, POPULAR), (1.0, 0.5), generation=1))
-        composition = Composition(depth=150, min_score=0.1, cold_start_threshold=1)
+        composition = Composition(depth=150, min_score=0.1, cold_start_threshold=threshold)
         generate_feed = GenerateFeed(
             history=self.history,
             recommender=self.recommender,
@@ -270,3 +270,30 @@ async def test_hidden_posts_are_left_out_whatever_they_would_be_there_for(
 
     assert feed is not None
     assert [(item.post_id, item.score) for item in feed.recommendations] == [(left, 1.0)]
+
+
+async def test_a_session_gets_what_the_model_finds_for_its_posts_alone_kept_for_minutes_and_never_archived(
+    around: Surroundings,
+) -> None:
+    around.external_ids.texts[FOUND] = "found"
+    await around.queue.submit(GenerateMessage(STRANGER, "request-1", (SEEN,)))
+
+    feed = await around.generate(GenerateMessage(STRANGER, "request-1", (SEEN,)))
+
+    assert feed is not None
+    assert [(item.post_id, item.reason) for item in feed.recommendations] == [
+        (FOUND, Reason.COLLABORATIVE_FILTERING),
+        (POPULAR, Reason.POPULAR),
+    ]
+    assert feed.expires_at == CLOCK.now() + SESSION_VALID_FOR
+    assert feed.external_ids == {FOUND: "found"}
+    assert around.cache.feeds == {STRANGER: feed}
+    assert around.archive.feeds == {}
+    assert around.queue.leases == {}
+
+
+async def test_one_post_is_enough_for_a_session_whatever_the_threshold(around: Surroundings) -> None:
+    feed = await around.generate(GenerateMessage(STRANGER, "request-1", (SEEN,)), threshold=5)
+
+    assert feed is not None
+    assert (feed.recommendations[0].post_id, feed.recommendations[0].score) == (FOUND, 1.0)

@@ -60,7 +60,7 @@ async def test_the_answer_is_cut_by_the_limit_and_the_exclusions_of_the_request(
 async def test_a_provisional_feed_does_not_honour_a_ticket() -> None:
     ticket = ticket_of()
     stage = await stage_with(ticket)
-    await stage.cache.put_provisional(provisional_feed_of())
+    await stage.cache.put_brief(provisional_feed_of())
     await stage.queue.submit(GenerateMessage(ANNA, "request-1"))
 
     assert (await stage.get_job(ticket.id, "request-2")).state is JobState.QUEUED
@@ -360,3 +360,14 @@ async def test_a_number_that_is_unknown_by_now_fails_its_ticket_and_says_so() ->
 
     assert report.state is JobState.FAILED
     assert "the last one is 0" in str(report.failure)
+
+
+async def test_a_session_whose_job_was_lost_gets_it_again_with_its_posts() -> None:
+    session = FeedRequest("session", limit=2, recent_post_ids=(post(7),))
+    ticket = replace(ticket_of(), request=session)
+    stage = await stage_with(ticket)
+
+    report = await stage.get_job(ticket.id, "request-2")
+
+    assert report.state is JobState.QUEUED
+    assert stage.queue.messages == [GenerateMessage(to_uuid("session"), "request-2", (post(7),))]

@@ -504,7 +504,7 @@ async def test_when_postgres_goes_away_meanwhile_the_stale_feed_that_was_found_i
 
 async def test_once_postgres_is_back_the_feed_of_a_provisional_one_is_generated_anew() -> None:
     stage = Stage(next_feed=feed_of(posts=(7, 8)))
-    await stage.cache.put_provisional(provisional_feed_of())
+    await stage.cache.put_brief(provisional_feed_of())
 
     page = await page_from(stage, LONG)
 
@@ -513,7 +513,7 @@ async def test_once_postgres_is_back_the_feed_of_a_provisional_one_is_generated_
 
 async def test_out_of_patience_the_provisional_feed_is_the_stale_answer() -> None:
     stage = Stage()
-    await stage.cache.put_provisional(provisional_feed_of())
+    await stage.cache.put_brief(provisional_feed_of())
 
     page = await page_from(stage)
 
@@ -868,3 +868,37 @@ async def test_of_a_next_page_the_number_says_nothing() -> None:
     page = await page_from(stage, request=replace(WRITTEN, after=first.next))
 
     assert posts_of(page) == [3, 4]
+
+
+SESSION = FeedRequest("session", limit=2, recent_post_ids=(post(7), post(8)))
+OF_SESSION = GenerateMessage(to_uuid("session"), "request-1", (post(7), post(8)))
+
+
+async def test_a_session_is_no_stranger_its_posts_travel_with_the_job_and_it_is_no_visit() -> None:
+    stage = Stage(next_feed=feed_of("session", posts=(1, 2, 3)))
+
+    page = await page_from(stage, LONG, SESSION)
+
+    assert (posts_of(page), page.source) == ([1, 2], FeedSource.GENERATED)
+    assert stage.queue.messages == [OF_SESSION]
+    assert stage.visits.noted == set()
+
+
+async def test_a_session_that_asks_again_is_answered_from_the_cache_also_after_it_was_taken_for_a_stranger() -> None:
+    stage = Stage()
+    await stage.cache.mark_cold(SESSION.user_id)
+    await stage.cache.put_brief(feed_of("session"))
+
+    page = await page_from(stage, NO_TIME, SESSION)
+
+    assert page.source is FeedSource.CACHE
+    assert stage.queue.messages == []
+
+
+async def test_a_session_out_of_patience_takes_a_ticket_with_its_posts() -> None:
+    stage = Stage()
+
+    answer = await ask(stage, NO_TIME, SESSION)
+
+    assert isinstance(answer, JobReport)
+    assert answer.ticket.request == SESSION

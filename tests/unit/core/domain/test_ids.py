@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.ids import NAMESPACE, is_canonical, to_uuid
+from core.domain.ids import NAMESPACE, is_canonical, session_id, to_uuid
 
 
 def test_canonical_uuid_in_any_case_is_itself() -> None:
@@ -28,3 +28,10 @@ def test_every_uuid_survives_the_way_through_its_text(value: UUID) -> None:
 @given(st.text(), st.text())
 def test_different_texts_that_are_not_uuids_have_different_ids(one: str, other: str) -> None:
     assert (to_uuid(one) == to_uuid(other)) == (one == other)
+
+
+def test_a_session_is_known_by_its_posts_in_their_order() -> None:
+    a, b = to_uuid("a"), to_uuid("b")
+
+    assert session_id([a, b]) == session_id([a, b])
+    assert len({session_id([a, b]), session_id([b, a]), session_id([a]), to_uuid("a")}) == 4

@@ -62,8 +62,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
     assert list(found) == ["/limit", "/exclude_post_ids/1", "/cursor", "/user_id", "/x~1y~0"]
     assert found["/user_id"] == (
-        "is missing: it must be one of user_id, a string of 1 to 128 characters; or recent_post_ids, a list of 1 to 100 "
-        "strings of 1 to 512 characters each, the latest first"
+        "is missing: it must be one of user_id, a string of 1 to 128 characters; or recent_post_ids, "
+        "a list of 1 to 100 strings of 1 to 512 characters each, the latest first"
     )
     assert found["/limit"] == "must be a whole number from 1 to 100 (expected `int` >= 1)"
     assert (

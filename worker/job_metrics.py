@@ -26,8 +26,9 @@ def open_registry(environment: Mapping[str, str]) -> CollectorRegistry:
 
     Files are named after the slot, not the process: one that is started again goes on where the last one died.
     """
-    slot = environment.get(SLOT_VARIABLE)
-    if slot is not None and environment.get(FOLDER_VARIABLE):
+    slot, folder = environment.get(SLOT_VARIABLE), environment.get(FOLDER_VARIABLE)
+    if slot is not None and folder:
+        Path(folder).mkdir(exist_ok=True)  # a machine may remove what has lain in /tmp for long
         prometheus_client.values.ValueClass = MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]  # untyped
     return CollectorRegistry()
 

@@ -71,6 +71,16 @@ def test_a_job_that_was_too_old_to_begin_with_is_counted(metered: MeteredJobs, r
     assert counted(registry)["threads_ml_jobs_total", "too_old", "feeds"] == 1
 
 
+def test_a_folder_that_the_machine_has_removed_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "removed"
+    monkeypatch.setattr(prometheus_client.values, "ValueClass", prometheus_client.values.ValueClass)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+
+    JobMetrics(open_registry(environment_of_process(folder, 0))).ended("feeds", "feed_stored", 0.5)
+
+    assert list(folder.iterdir())
+
+
 def test_processes_are_added_up_and_one_that_starts_again_counts_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ class JsonBody(Generic[Body]):
         return self._decoders[name](value)
 
     def _checked(self, read: Body, body: bytes) -> Body:
-        if self._one_of and sum(getattr(read, name) is not UNSET for name in self._one_of) != 1:
+        if self._one_of and [getattr(read, name) for name in self._one_of].count(UNSET) != len(self._one_of) - 1:
             raise FieldsRefused(list(self._errors_of(body)))
         return read
 

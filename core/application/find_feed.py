@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from core.application.ports.clock import Clock
@@ -14,13 +15,12 @@ from core.domain.feed import NO_FEED, Feed, FeedOrder, FeedSource
 from core.domain.user_change import UserChange
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFeed:
+class FoundFeed(NamedTuple):
     """A stored feed and where it lay; the source of one that is no longer fresh is STALE.
 
     change: what the user has done that the feed does not know of, None where it knows of all; is_all_there_is: the
     archive could not be asked, and nothing better comes until it can; is_behind: the caller has asked for one that
-    knows of more.
+    knows of more. A tuple: each cached answer makes one.
     """
 
     feed: Feed
@@ -54,7 +54,7 @@ class FindFeed:
 
     async def in_cache(self, user_id: UUID) -> FoundFeed | None:
         """What the cache holds, None also while it is away: enough for a look again, as feeds are shown there last."""
-        asked = self.seen_posts.get(user_id)
+        asked = self.seen_posts.get(user_id)  # in the same round trip
         cached = await self._from_cache(user_id)
         change = await _answered(asked)
         if cached is None:

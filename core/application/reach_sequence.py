@@ -1,6 +1,6 @@
 """Tell whether a feed knows of what its caller has just written."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from core.application.find_feed import FoundFeed
 from core.application.ports.user_sequences import UserSequences
@@ -28,4 +28,4 @@ class ReachSequence:
             raise SequenceUnknown(reason, "/min_seq")
         if found is None or latest.of_user <= found.feed.built_sequence:
             return found
-        return replace(found, source=FeedSource.STALE, is_behind=True)
+        return found._replace(source=FeedSource.STALE, is_behind=True)

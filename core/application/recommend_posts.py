@@ -1,6 +1,6 @@
 """Answer which posts come next: the stored feed, else one generated within the patience, else the next best."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -82,7 +82,8 @@ class RecommendPosts:
     async def _first_page(
         self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
     ) -> FeedPage | JobReport:
-        found = await self.reach_sequence(found, request)
+        if request.min_seq:
+            found = await self.reach_sequence(found, request)
         if found is not None and found.is_fresh:
             if found.change is not None:
                 self.renew(request.user_id, request_id)
@@ -193,7 +194,7 @@ class RecommendPosts:
                     await listening.heard(0 if patience.respond_async else wait_seconds)
         shown = await self.find_feed.in_cache(request.user_id)
         if shown is not None and shown.feed.is_provisional:
-            return replace(shown, source=FeedSource.GENERATED)
+            return shown._replace(source=FeedSource.GENERATED)
         return shown
 
     async def _refused(

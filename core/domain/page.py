@@ -93,8 +93,11 @@ def _cut(
     if not request.excluded_post_ids:
         end = min(start + request.limit, len(recommendations))
         chosen = recommendations[start:end]
-        # Nearly always: nothing is looked at one by one then.
-        if not any(posts.has_any_of(chosen) for posts in unwanted):
+        for posts in unwanted:
+            if posts.has_any_of(chosen):
+                break
+        else:
+            # Nearly always: nothing is looked at one by one then.
             return _Cut(chosen, end)
     return _cut_one_by_one(recommendations, start, request, unwanted)
 

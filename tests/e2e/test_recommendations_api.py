@@ -270,3 +270,62 @@ def suspended(processes: list[psutil.Process]) -> Iterator[None]:
     finally:
         for process in processes:
             process.send_signal(signal.SIGCONT)
+
+
+def test_a_hidden_post_is_in_no_answer_from_then_on_and_comes_back_when_it_is_shown(api: httpx.Client) -> None:
+    asked = {"user_id": DEMO_USER, "limit": 100}
+    (first, *_), popular = posts_of(api, asked), posts_of(api, {"user_id": "somebody new", "limit": 100})
+    for post_id in (first, popular[0]):
+        assert api.put(f"/posts/{post_id}", json={"hidden": True}).status_code == 200
+
+    hidden = posts_of(api, asked), posts_of(api, {"user_id": "somebody new", "limit": 100})
+    for post_id in (first, popular[0]):
+        api.put(f"/posts/{post_id}", json={})
+
+    assert all(first not in posts and popular[0] not in posts for posts in hidden)
+    assert posts_of(api, asked)[0] == first
+
+
+def test_a_post_just_seen_is_in_no_answer_from_then_on_and_min_seq_waits_for_a_list_that_knows_of_it(
+    api: httpx.Client,
+) -> None:
+    asked = {"user_id": DEMO_USER, "limit": 100}
+    seen = posts_of(api, asked)[0]
+    event = {"user_id": DEMO_USER, "post_id": seen, "interaction_type": "like"}
+
+    told = api.post("/interactions", json=event).json()
+    at_once = posts_of(api, asked)
+    renewed = api.post(
+        "/recommendations/generate", json={**asked, "min_seq": told["sequence"]}, headers={"Prefer": "wait=25"}
+    )
+    unknown = api.post("/recommendations/generate", json={**asked, "min_seq": told["sequence"] + 1_000_000})
+
+    assert seen not in at_once
+    assert renewed.status_code == 200
+    assert renewed.json()["sequence"] >= told["sequence"]
+    assert seen not in [item["post_id"] for item in renewed.json()["recommendations"]]
+    assert (unknown.status_code, unknown.json()["type"]) == (422, "urn:threads-ml:problem:sequence-unknown")
+
+
+def test_somebody_without_a_history_gets_personal_posts_for_what_was_just_looked_at(
+    service: Service, api: httpx.Client
+) -> None:
+    liked = [str(row["post_id"]) for row in query(service, "select post_id from user_interaction where user_id = $1")]
+    asked = {"recent_post_ids": liked[:5], "limit": 20}
+
+    answer = api.post("/recommendations/generate", json=asked, headers={"Prefer": "wait=25"})
+    again = api.post("/recommendations/generate", json=asked)
+    body = answer.json()
+    following = {"user_id": body["user_id"], "limit": 20, "cursor": body["next_cursor"]}
+
+    assert (answer.headers["feed-source"], again.headers["feed-source"]) == ("generated", "cache")
+    assert body["recommendations"][0]["reason"] == "collaborative_filtering"
+    first, second = posts_of(api, asked), posts_of(api, following)
+    assert not set(liked[:5]) & {*first, *second}
+    assert not set(first) & set(second)
+
+
+def posts_of(api: httpx.Client, body: dict[str, Any]) -> list[str]:
+    answer = api.post("/recommendations/generate", json=body)
+    assert answer.status_code == 200, answer.text
+    return [item["post_id"] for item in answer.json()["recommendations"]]

@@ -3,24 +3,30 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
 
 from core.application.job_report import JobReport
 from core.domain.errors import ConfigurationError, Overloaded
+from core.domain.event import Event
 from core.domain.feed import FeedSource
+from core.domain.ids import to_uuid
+from core.domain.interaction import InteractionType
 from core.domain.job import FeedRequest, JobState, Patience, Queue
 from core.domain.page import FeedPage
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
+from core.infrastructure.redis_visits import RedisVisits
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from core.infrastructure.system_clock import SystemClock
 from core.settings import Settings
-from tests.builders import FRESH_FOR, NOON, USER, feed_of
+from tests.builders import FRESH_FOR, NOON, USER, feed_of, post
 from tests.integration.web.serving import interact
 from web.wiring import UseCases, open_use_cases
 
@@ -157,6 +163,58 @@ async def test_over_the_backlog_only_what_must_be_generated_is_refused(settings:
     assert isinstance(stored, FeedPage)
     assert (popular.source, stored.source) == (FeedSource.POPULAR, FeedSource.STALE)
     assert isinstance(joined, JobReport)
+
+
+async def test_what_was_just_seen_is_left_out_of_the_next_answer_and_a_job_renews_the_feed(settings: Settings) -> None:
+    moment = SystemClock().now()
+    seen = Event(0, uuid4(), USER, str(post(1)), to_uuid(USER), post(1), InteractionType.LIKE, moment, is_timed=False)
+
+    async with open_use_cases(settings) as use_cases, open_redis(settings.redis_url) as client:
+        await RedisFeedCache(client).put(feed_of(posts=(1, 2, 3), valid_for=moment - NOON + FRESH_FOR))
+        before = await use_cases.recommend_posts(ASKED, Patience(0.0), "request-1")
+        receipt = await use_cases.record_interactions([seen])
+        after = await use_cases.recommend_posts(ASKED, Patience(0.0), "request-2")
+        async with open_redis(settings.broker_url) as broker, asyncio.timeout(10):
+            while await broker.llen("dramatiq:feeds") == 0:
+                await broker.ping()
+        waiting = await use_cases.recommend_posts(replace(ASKED, min_seq=receipt.sequence), Patience(0.0), "request-3")
+
+    assert isinstance(before, FeedPage)
+    assert isinstance(after, FeedPage)
+    assert [item.post_id for item in before.recommendations] == [post(1), post(2)]
+    assert [item.post_id for item in after.recommendations] == [post(2), post(3)]
+    assert after.source is FeedSource.CACHE
+    assert isinstance(waiting, JobReport)
+
+
+async def test_a_post_hidden_by_one_process_is_served_by_no_other(settings: Settings) -> None:
+    async with (
+        open_use_cases(settings) as one,
+        open_use_cases(settings) as other,
+        open_redis(settings.redis_url) as client,
+    ):
+        since_noon = SystemClock().now() - NOON
+        await RedisFeedCache(client).put(feed_of(posts=(1, 2, 3), valid_for=since_noon + FRESH_FOR))
+
+        await one.hide_post(post(1), hidden=True, expires_at=None)
+        here = await one.recommend_posts(ASKED, Patience(0.0), "request-1")
+        async with asyncio.timeout(10):
+            while post(1) not in other.hide_post.hidden_posts.current():
+                await client.ping()
+        there = await other.recommend_posts(ASKED, Patience(0.0), "request-2")
+
+    for page in (here, there):
+        assert isinstance(page, FeedPage)
+        assert [item.post_id for item in page.recommendations] == [post(2), post(3)]
+
+
+async def test_who_asks_is_a_visitor_for_all_processes(settings: Settings) -> None:
+    async with open_use_cases(settings) as use_cases, open_redis(settings.redis_url) as client:
+        await use_cases.recommend_posts(ASKED, Patience(0.0), "request-1")
+        visits = RedisVisits(client)
+        async with asyncio.timeout(10):
+            while not await visits.recent_among([ASKED.user_id]):
+                await client.ping()
 
 
 async def test_a_stranger_is_recognised(settings: Settings) -> None:

@@ -71,3 +71,14 @@ def test_hidden_posts_are_left_out() -> None:
     page = offer(FeedRequest("stranger", 3))
 
     assert [item.post_id for item in page.recommendations] == [POSTS[0], POSTS[2], POSTS[3]]
+
+
+def test_a_copy_that_was_renewed_is_what_is_offered_from_then_on() -> None:
+    held = FakeHeldPopularFeed(POPULAR)
+    offer = replace(offering(), popular=held)
+    before = offer(FeedRequest("stranger", 2))
+
+    held.feed = PopularFeed(POSTS[2:], (1.0,) * 6, generation=5)
+
+    assert [item.post_id for item in before.recommendations] == list(POSTS[:2])
+    assert [item.post_id for item in offer(FeedRequest("stranger", 2)).recommendations] == list(POSTS[2:4])

@@ -5,7 +5,7 @@ from alembic import op
 from migrations.adoption import announce_interactions_if_ours
 
 revision = "0007"
-down_revision = "0009"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

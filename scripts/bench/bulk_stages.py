@@ -17,11 +17,13 @@ from core.domain.job import ChunkMessage
 from core.domain.run import RunKind, RunRequest
 from core.infrastructure.array_pages import rendered_by_arrays
 from core.infrastructure.data_directory import RunningServers
+from core.infrastructure.held_hidden_posts import HeldHiddenPosts
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.key_rows import rows_of_keys
 from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
 from core.infrastructure.postgres_pool import Pool
+from core.infrastructure.postgres_post_states import PostgresPostStates
 from core.infrastructure.postgres_run_ledger import PostgresRunLedger
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
@@ -68,6 +70,7 @@ async def microseconds_by_stage(
     async with AsyncExitStack() as stack:
         cache = await stack.enter_async_context(open_redis(servers.redis_url, timeout_seconds=TIMEOUT_SECONDS))
         broker = await stack.enter_async_context(open_redis(servers.broker_url, timeout_seconds=TIMEOUT_SECONDS))
+        hidden_posts = await stack.enter_async_context(HeldHiddenPosts(PostgresPostStates(pool)))
         ledger = PostgresRunLedger(pool)
         generate_chunk = GenerateChunk(
             ledger=_Timed(ledger, "postgres", spent),
@@ -75,6 +78,7 @@ async def microseconds_by_stage(
             histories=_Timed(PostgresHistoryBatches(pool), "history", spent),
             recommender=_Timed(recommender, "compose", spent),
             popular=popular,
+            hidden_posts=hidden_posts,
             external_ids=_Timed(PostgresExternalIds(pool), "texts", spent),
             cache=_Timed(RedisFeedCache(cache, settings.recommendation_batch_size, rendered_by_arrays), "redis", spent),
             queue=RedisJobQueue(broker),

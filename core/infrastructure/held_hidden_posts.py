@@ -39,6 +39,10 @@ class HiddenKeys:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def post_ids(self) -> frozenset[UUID]:
+        """All of them."""
+        return frozenset(UUID(bytes=key) for key in self._keys)
+
     def has_any_of(self, recommendations: Sequence[Recommendation], /) -> bool:
         """Three microseconds for fifty packed ones, however many posts are hidden."""
         if not self._keys:

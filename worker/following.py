@@ -14,7 +14,7 @@ from core.infrastructure.task_ending import end_task
 
 HEAL_SECONDS = 30.0
 # Statements that come thick and fast are read together.
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.2
 # Of a slow database no more than a sixth of the time is taken.
 REST_SHARE = 5
 
@@ -40,9 +40,9 @@ async def _follow(follow: FollowInteractions, alarm: PostgresInteractionAlarm, p
             heal_at = began + HEAL_SECONDS
         else:
             await _done(follow)
-        rest_seconds = max(poll_seconds, REST_SHARE * (time.monotonic() - began))
-        await asyncio.sleep(min(PAUSE_SECONDS, rest_seconds))
-        await alarm.wait(rest_seconds - min(PAUSE_SECONDS, rest_seconds))
+        pause_seconds = max(min(PAUSE_SECONDS, poll_seconds), REST_SHARE * (time.monotonic() - began))
+        await asyncio.sleep(pause_seconds)
+        await alarm.wait(max(0.0, poll_seconds - pause_seconds))
 
 
 async def _done(follow: FollowInteractions, *, is_healing: bool = False) -> bool:

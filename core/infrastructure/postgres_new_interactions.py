@@ -1,13 +1,14 @@
 """New rows of the app's table, found by the transactions that wrote them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from core.application.ports.new_interactions import Reading
 from core.domain.interaction import InteractionType
 from core.domain.user_change import SEEN_AT_MOST, UserChange
-from core.infrastructure.postgres_pool import Pool, transaction
+from core.infrastructure.postgres_pool import Connection, Pool, transaction
 
 OVERLAP_SECONDS = 60.0
 JUST_READ_SECONDS = 0.05
@@ -85,16 +86,14 @@ _READ = """
             extract(epoch from clock_timestamp() - max(created_at)::timestamptz)::float8 as lag
         from unread
         where (select count(*) from unread) <= $5 group by user_id
-    ),
-    changed as (
-        select user_id, coalesce(post_ids, '{}') as post_ids, lag
-        from told full join (select distinct unnest(user_ids) as user_id from batch) as accepted using (user_id)
     )
-    select user_id, post_ids, coalesce(marked.sequence, user_change.sequence) as sequence,
-        (select count(*) from unread) <= $5 as is_whole, case when marked.sequence is not null then lag end as lag
-    from (select true) as once
-        left join changed on true left join marked using (user_id) left join user_change using (user_id)
+    select user_id, post_ids, lag, null::bigint as sequence from told
+    union all select user_id, null, null, sequence from marked
+    union all select user_id, null, null, null from batch, unnest(user_ids) as user_id
+    union all select null, null, null, count(*) from unread
 """
+# Joined to what was read it would be by loops in loops: nobody has counted the rows of a part of a statement.
+_SEQUENCES = "select user_id, sequence from user_change where user_id = any($1::uuid[])"
 
 
 class PostgresNewInteractions:
@@ -118,10 +117,24 @@ class PostgresNewInteractions:
                 return
             arguments = (self._since(**turn), _KNOWN_TYPES, turn["next_floor"], SEEN_AT_MOST, TOLD_AT_MOST)
             rows = await connection.fetch(_READ, *arguments, timeout=LONGEST_READ_SECONDS)
-            changes = [UserChange(row["user_id"], row["sequence"], row["post_ids"]) for row in rows if row["user_id"]]
-            lags = [row["lag"] for row in rows if row["lag"] is not None]
-            yield Reading(changes, rows[0]["is_whole"], lags)
+            yield await _reading(connection, rows)
 
     def _since(self, floor: datetime, next_floor: datetime) -> datetime:
         """Where the clock was set back, times from before the floor count as well: nobody knows by how much."""
         return (floor if floor <= next_floor else next_floor - AFTER_A_JUMP) - self._overlap
+
+
+async def _reading(connection: Connection, rows: Sequence[Any]) -> Reading:
+    """Rows tell of posts, of marks, of who marked their users themselves, and, without a user, how many were read."""
+    unread = next(row["sequence"] for row in rows if row["user_id"] is None)
+    if unread > TOLD_AT_MOST:
+        return Reading([], is_whole=False)
+    marked = {row["user_id"]: row["sequence"] for row in rows if row["user_id"] and row["sequence"] is not None}
+    posts = {row["user_id"]: row["post_ids"] for row in rows if row["post_ids"] is not None}
+    users = {row["user_id"] for row in rows if row["user_id"]}
+    own = await connection.fetch(_SEQUENCES, list(users - marked.keys())) if users - marked.keys() else []
+    sequences = marked | {row["user_id"]: row["sequence"] for row in own}
+    return Reading(
+        [UserChange(user_id, sequences[user_id], posts.get(user_id, ())) for user_id in users],
+        lags_seconds=[row["lag"] for row in rows if row["lag"] is not None and row["user_id"] in marked],
+    )

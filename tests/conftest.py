@@ -1,4 +1,4 @@
-"""Real servers for every test: one PostgreSQL and one Valkey a session, an empty database of each a test."""
+"""Real servers for every test: one PostgreSQL and one Valkey a process, an empty database of each a test."""
 
 import asyncio
 import hashlib
@@ -22,6 +22,7 @@ from core.infrastructure.embedded_valkey import EmbeddedValkey
 VALKEY_DATABASES = 64
 LEAST_BRANCH_COVERAGE = 85.0
 ORDINARY = "not slow"  # as pyproject.toml has it
+PROCESSES_AT_MOST = 8  # of 700 MB each, with its own servers
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,8 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Share the whole run out, many of its tests wait for processes; run a part of it in this process."""
-    return (os.cpu_count() or 1) + 1 if _is_whole(config) else 0
+    """Share the whole run out, more ways than there are cores as many tests wait; a part of it is not worth it."""
+    return min((os.cpu_count() or 1) + 1, PROCESSES_AT_MOST) if _is_whole(config) else 0
 
 
 def _is_whole(config: pytest.Config) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.infrastructure.numba_machine_code import warm_kernels
+from core.recommender import compiled
 
 WARM_AND_TELL = """
 import json, sys
@@ -41,6 +42,7 @@ def warmed(model_path: Path) -> tuple[int, int]:
 def test_an_override_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(compiled.Kernel, "known", compiled.Kernel.known[:1])
 
     kept_in = numba.config.CACHE_DIR
     with capture_logs() as logs:

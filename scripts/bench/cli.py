@@ -10,6 +10,7 @@ BENCHES = {
     "growth": "scripts.bench.growth",
     "bulk": "scripts.bench.bulk",
     "ingest": "scripts.bench.ingest",
+    "bulk-growth": "scripts.bench.bulk_growth",
     "import": "scripts.bench.import_",
     "train": "scripts.bench.train",
     "knn": "scripts.bench.knn",

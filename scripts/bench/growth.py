@@ -105,7 +105,7 @@ def growth(
     """Compare bounded neighbours with exact ones, on made-up users of the numbers given, 50 interactions each."""
     if plot and not plot.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {plot.parent}", param_hint="--plot")
-    grown = measure(_numbers(sizes), additions, sample, seed)
+    grown = measure(numbers_of(sizes), additions, sample, seed)
     if plot:
         plot.write_text(growth_plot(_document(grown)))
     if as_json:
@@ -114,7 +114,8 @@ def growth(
         console.print(_table(grown))
 
 
-def _numbers(sizes: str) -> list[int]:
+def numbers_of(sizes: str) -> list[int]:
+    """Each once, in their order. Raises BadParameter."""
     try:
         numbers = list(dict.fromkeys(int(size) for size in sizes.split(",")))
     except ValueError as error:

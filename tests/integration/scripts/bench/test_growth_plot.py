@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.bench.growth_plot import growth_plot, ticks
+from scripts.bench.growth_plot import growth_plot
+from scripts.bench.svg_panels import ticks
 from tests.house.tree import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"

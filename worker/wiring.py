@@ -62,7 +62,6 @@ from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from core.infrastructure.system_clock import SystemClock
 from core.infrastructure.task_ending import end_task
 from core.settings import Settings
-from worker.blocked_posts import BLOCK_SECONDS, BlockedPosts
 
 BEAT_SECONDS = 3.0
 LOOK_AT_POPULAR_SECONDS = 60.0
@@ -102,8 +101,7 @@ async def open_worker(
         async with (
             _recommender(pool, settings, tell_tail) as recommender,
             HeldPopular(popular) as held_popular,
-            HeldHiddenPosts(PostgresPostStates(_guarded(pool))) as hidden_posts,
-            _repeated(BLOCK_SECONDS, BlockedPosts(hidden_posts, recommender)),
+            HeldHiddenPosts(PostgresPostStates(_guarded(pool)), on_change=recommender.block) as hidden_posts,
             _counted_once(popular, held_popular, settings),
             _repeated(LOOK_AT_POPULAR_SECONDS, lambda: _refresh(popular, held_popular, settings)),
         ):

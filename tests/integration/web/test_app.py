@@ -452,6 +452,12 @@ class TestPosts:
         assert [error["pointer"] for error in body["errors"]] == ["/hidden", "/x"]
         assert [error["parameter"] for error in path["errors"]] == ["post_id"]
 
+    async def test_who_sends_another_method_is_told_which_there_are(self, api: httpx.AsyncClient) -> None:
+        answer = await api.post("/posts/1", json={})
+
+        problem_of(answer, 405, "method-not-allowed")
+        assert set(answer.headers["allow"].replace(" ", "").split(",")) == {"GET", "HEAD", "PUT"}
+
     async def test_while_postgres_is_away_nothing_is_said(self, api: httpx.AsyncClient, stage: Stage) -> None:
         stage.stop_postgres()
 

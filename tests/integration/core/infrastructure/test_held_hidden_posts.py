@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from structlog.testing import capture_logs
@@ -209,3 +209,19 @@ async def test_it_knows_whether_any_of_a_list_is_hidden(pool: Pool, asleep: None
         assert hidden.has_any_of(recommended[50:51])
         assert not hidden.has_any_of(recommended[:50])
         assert not hidden.has_any_of(recommended[:0])
+
+
+async def test_who_wants_to_know_is_told_of_what_is_hidden_and_of_each_change(pool: Pool, asleep: None) -> None:
+    now, told = time.time(), list[set[UUID]]()
+    moment = datetime.fromtimestamp(now, UTC) + timedelta(seconds=30)
+    await hide(pool, 1)
+    states = PostgresPostStates(pool)
+    async with HeldHiddenPosts(states, lambda: now, lambda hidden: told.append(set(hidden))) as held:
+        await hide(pool, 2, moment)
+        await held.catch_up()
+        await hide(pool, 3)
+        await held.catch_up()
+        now = moment.timestamp()
+        await held.catch_up()
+
+    assert told == [{post(1)}, {post(1), post(3)}, {post(1), post(2), post(3)}]

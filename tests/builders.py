@@ -188,7 +188,7 @@ class Stage:
         """What a worker does with a message."""
         assert self.next_feed is not None
         if self.next_feed.is_provisional:
-            await self.cache.put_brief(self.next_feed)
+            await self.cache.put_provisional(self.next_feed)
             return
         await self.archive.put(self.next_feed)
         await self.queue.release(message.user_id)

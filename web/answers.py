@@ -129,12 +129,12 @@ def page_body(page: FeedPage) -> PageBody:
 
 
 def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:
-    """Callers may keep a fresh page for a minute at the most, a stale or provisional one not at all."""
+    """Callers may keep a fresh page for a minute at the most, one that is to be renewed or lacks posts not at all."""
     remaining = int((page.expires_at - now).total_seconds())
     # Without a mark of its own a caller who asks again would never learn that the page has become stale.
     mark = ("-provisional" if page.is_provisional else "") + ("-stale" if page.source is FeedSource.STALE else "")
     variant = f"-{page.left_out}" if page.left_out else ""
-    max_age = 0 if mark else max(0, min(MAX_AGE_SECONDS, remaining))
+    max_age = 0 if mark or variant else max(0, min(MAX_AGE_SECONDS, remaining))
     return {
         Header.ETAG: f'W/"{page.order.epoch}-{page.order.generation}{mark}{variant}"',
         Header.CACHE_CONTROL: f"private, max-age={max_age}",

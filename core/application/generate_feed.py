@@ -64,8 +64,7 @@ class GenerateFeed:
         else:
             feed = await self._archived(await self._composed(history)) if history.interactions else None
         if feed is not None:
-            shown = replace(feed, compute_ms=(self.clock.now() - began) / timedelta(milliseconds=1))
-            await self._show(shown, is_brief=bool(message.recent_post_ids))
+            await self._show(replace(feed, compute_ms=(self.clock.now() - began) / timedelta(milliseconds=1)))
         await self._end(message, feed)
         return feed
 
@@ -104,10 +103,10 @@ class GenerateFeed:
     def _expiry(self, now: datetime, ranking: Ranking) -> datetime:
         return now + (self.valid_for if ranking.model_version else min(self.valid_for, VALID_WITHOUT_MODEL))
 
-    async def _show(self, feed: Feed, *, is_brief: bool) -> None:
+    async def _show(self, feed: Feed) -> None:
         """The archive has it, or nobody misses it: a cache that is away costs time only."""
         try:
-            await (self.cache.put_brief(feed) if is_brief else self.cache.put(feed))
+            await self.cache.put(feed)
         except CacheUnavailable:
             return
 

@@ -40,7 +40,7 @@ class MakeProvisionalFeed:
             recollection = await self.recommender.recall(user_id, self.composition.depth)
             feed = self._composed(user_id, recollection) if recollection is not None else None
             if feed is not None and feed.recommendations:
-                return await self.cache.put_brief(feed)
+                return await self.cache.put_provisional(feed)
             await self.cache.announce(user_id)
         except CacheUnavailable:
             pass  # nobody can be shown anything

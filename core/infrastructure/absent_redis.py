@@ -29,7 +29,7 @@ class AbsentFeedCache:
         """Raise CacheUnavailable."""
         raise CacheUnavailable(_MISSING)
 
-    async def put_brief(self, feed: Feed) -> bool:  # noqa: ARG002 - the port's signature
+    async def put_provisional(self, feed: Feed) -> bool:  # noqa: ARG002 - the port's signature
         """Raise CacheUnavailable."""
         raise CacheUnavailable(_MISSING)
 

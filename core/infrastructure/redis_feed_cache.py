@@ -44,7 +44,7 @@ return stored
 _PUT_MANY = f"""{_HOLD}
 for place, key in ipairs(KEYS) do hold(key, ARGV[2 * place - 1], ARGV[2 * place]) end
 """
-_PUT_BRIEF = """
+_PUT_PROVISIONAL = """
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 1
@@ -84,7 +84,7 @@ _decoder = msgspec.msgpack.Decoder(_StoredFeed)
 
 
 class RedisFeedCache:
-    """One key a user, `feed:<uuid>`, that lives until an hour after the feed's expiry.
+    """One key a user, `feed:<uuid>`, that lives until an hour after the feed's expiry, or as long again.
 
     The first page lies beside the feed as it goes out, compressed: a web process sends it as it is.
     """
@@ -106,7 +106,7 @@ class RedisFeedCache:
         self._reads = reads or GatheredReads(client, CacheUnavailable)
         self._put = client.register_script(_PUT)
         self._put_many = client.register_script(_PUT_MANY)
-        self._put_brief = client.register_script(_PUT_BRIEF)
+        self._put_provisional = client.register_script(_PUT_PROVISIONAL)
         self._forget = client.register_script(_FORGET)
 
     async def get(self, user_id: UUID) -> Feed | None:
@@ -147,12 +147,12 @@ class RedisFeedCache:
         (start,) = rendered_starts([feed], self._first_page_limit)
         return _encoded(feed, self._first_page_limit, start)
 
-    async def put_brief(self, feed: Feed) -> bool:
+    async def put_provisional(self, feed: Feed) -> bool:
         """The same where no feed is there, and for no longer than it is fresh."""
         milliseconds = max(1, (feed.expires_at - datetime.now(UTC)) // timedelta(milliseconds=1))
         arguments = [self._encoded(feed), milliseconds, READY_CHANNEL, str(feed.user_id)]
         with translated(CacheUnavailable):
-            return bool(await self._put_brief(keys=[feed_key(feed.user_id)], args=arguments))
+            return bool(await self._put_provisional(keys=[feed_key(feed.user_id)], args=arguments))
 
     async def announce(self, user_id: UUID) -> None:
         """The signal alone."""
@@ -182,7 +182,10 @@ def feed_key(user_id: UUID) -> str:
 
 
 def _kept_milliseconds(feed: Feed) -> int:
-    remaining = feed.expires_at - datetime.now(UTC) + KEPT_AFTER_EXPIRY
+    """What was to be fresh for minutes is not kept for an hour afterwards."""
+    fresh_for = feed.expires_at - feed.generated_at
+    stale_for = fresh_for if timedelta() < fresh_for < KEPT_AFTER_EXPIRY else KEPT_AFTER_EXPIRY
+    remaining = feed.expires_at - datetime.now(UTC) + stale_for
     return max(1, remaining // timedelta(milliseconds=1))
 
 

@@ -39,7 +39,7 @@ class FakeFeedCache:
             if held is None or held.order <= feed.order:
                 self.feeds[feed.user_id] = feed
 
-    async def put_brief(self, feed: Feed) -> bool:
+    async def put_provisional(self, feed: Feed) -> bool:
         self._answer()
         if feed.user_id in self.feeds:
             return False

@@ -25,7 +25,7 @@ class FeedCache(Protocol):
         """Hold each feed as `put` does, in few round trips, and signal nobody: nobody waits for them."""
         ...
 
-    async def put_brief(self, feed: Feed) -> bool:
+    async def put_provisional(self, feed: Feed) -> bool:
         """Hold the feed for as long as it is fresh, and signal, if none of the user is there; False if one is."""
         ...
 

@@ -60,6 +60,7 @@ def test_a_page_of_which_posts_were_left_out_has_a_tag_of_its_own() -> None:
     whole, without = (page_of(feed_of(), ASKED, FeedSource.CACHE, unwanted) for unwanted in ([], [Posts([post(1)])]))
     tags = [page_answer(one, NOON).headers["ETag"] for one in (whole, without)]
 
+    assert page_answer(without, NOON).headers["Cache-Control"] == "private, max-age=0"
     assert tags[0] == 'W/"1-1"'
     assert tags[1].startswith('W/"1-1-')
     assert page_or_not_modified(without, NOON, if_none_match=tags[0]).status == 200

@@ -13,6 +13,7 @@ from core.domain.feed import Feed, FeedOrder, Reason, Recommendation
 from core.domain.user_change import UserChange
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive, put_feeds
 from core.infrastructure.postgres_pool import Pool, open_pool
+from core.infrastructure.postgres_post_states import PostgresPostStates
 from tests.fakes.feed_archive import FakeFeedArchive
 from tests.integration.core.infrastructure.postgres_rows import (
     act,
@@ -167,6 +168,18 @@ async def test_a_row_of_the_view_keeps_its_id_as_long_as_the_post_is_recommended
 
     assert set(before) == set(after)
     assert len({row["id"] for row in after}) == 6
+
+
+async def test_the_view_shows_no_post_that_is_hidden_or_has_expired(pool: Pool) -> None:
+    await PostgresFeedArchive(pool).put(FEED)
+    states = PostgresPostStates(pool)
+    await states.put(post(1), hidden=True, expires_at=None)
+    await states.put(post(2), hidden=False, expires_at=NOW)
+    await states.put(post(3), hidden=False, expires_at=datetime.now(UTC) + timedelta(hours=1))
+
+    rows = await pool.fetch("select post_id from user_recommendation")
+
+    assert [row["post_id"] for row in rows] == [post(3)]
 
 
 async def test_looking_a_user_up_in_the_view_uses_the_key_of_the_feed(pool: Pool) -> None:

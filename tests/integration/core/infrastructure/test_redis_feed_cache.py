@@ -72,7 +72,7 @@ def feed_of(user_id: UUID, epoch: int = 1, generation: int = 1, expires_in: time
 async def test_a_provisional_feed_is_held_where_there_is_none(cache: FeedCache) -> None:
     feed = feed_of(uuid4(), generation=0, expires_in=timedelta(minutes=5))
 
-    assert await cache.put_brief(feed)
+    assert await cache.put_provisional(feed)
     assert await cache.get(feed.user_id) == feed
 
 
@@ -80,13 +80,13 @@ async def test_a_provisional_feed_replaces_none_of_whatever_order(cache: FeedCac
     held = feed_of(uuid4(), epoch=1, expires_in=timedelta(minutes=-30))
     await cache.put(held)
 
-    assert not await cache.put_brief(feed_of(held.user_id, epoch=2, generation=0))
+    assert not await cache.put_provisional(feed_of(held.user_id, epoch=2, generation=0))
     assert await cache.get(held.user_id) == held
 
 
 async def test_any_feed_of_its_epoch_replaces_a_provisional_one(cache: FeedCache) -> None:
     provisional = feed_of(uuid4(), epoch=2, generation=0)
-    await cache.put_brief(provisional)
+    await cache.put_provisional(provisional)
     feed = feed_of(provisional.user_id, epoch=2, generation=1)
 
     assert await cache.put(feed)
@@ -109,7 +109,7 @@ async def test_whoever_listens_hears_of_a_provisional_feed_and_it_is_forgotten_w
     async with client.pubsub() as subscription:
         await subscription.subscribe(READY_CHANNEL)
         await subscription.get_message(timeout=5)
-        await RedisFeedCache(client).put_brief(feed)
+        await RedisFeedCache(client).put_provisional(feed)
         heard = await subscription.get_message(timeout=5)
 
     assert heard["data"] == str(feed.user_id).encode()
@@ -244,12 +244,12 @@ async def test_a_user_is_cold_only_once_marked(cache: FeedCache) -> None:
     [
         lambda cache: cache.get(uuid4()),
         lambda cache: cache.put(feed_of(uuid4())),
-        lambda cache: cache.put_brief(feed_of(uuid4())),
+        lambda cache: cache.put_provisional(feed_of(uuid4())),
         lambda cache: cache.announce(uuid4()),
         lambda cache: cache.is_cold(uuid4()),
         lambda cache: cache.mark_cold(uuid4()),
     ],
-    ids=["get", "put", "put_brief", "announce", "is_cold", "mark_cold"],
+    ids=["get", "put", "put_provisional", "announce", "is_cold", "mark_cold"],
 )
 async def test_without_its_server_every_call_says_so(kind: str, call: Callable[[FeedCache], Any]) -> None:
     async with absent_cache(kind) as cache:
@@ -352,3 +352,11 @@ async def test_feeds_are_forgotten_but_for_newer_ones(cache: FeedCache) -> None:
     assert await cache.get(expired.user_id) is None
     assert await cache.get(renewed.user_id) == renewed
     assert await cache.get(other.user_id) == other
+
+
+async def test_what_was_to_be_fresh_for_minutes_is_kept_as_long_again_and_not_for_an_hour(client: Any) -> None:
+    feed = feed_of(uuid4(), expires_in=timedelta(minutes=5))
+
+    await RedisFeedCache(client).put(feed)
+
+    assert 500 < await client.ttl(feed_key(feed.user_id)) <= 600

@@ -94,7 +94,7 @@ async def test_without_postgres_a_stale_cached_feed_is_the_best_there_is() -> No
 
 async def test_a_provisional_feed_is_fresh_while_the_archive_cannot_tell() -> None:
     stage = Stage()
-    await stage.cache.put_brief(provisional_feed_of())
+    await stage.cache.put_provisional(provisional_feed_of())
     stage.stop_postgres()
 
     found = await stage.find_feed(ANNA)
@@ -105,7 +105,7 @@ async def test_a_provisional_feed_is_fresh_while_the_archive_cannot_tell() -> No
 
 async def test_a_provisional_feed_is_stale_once_the_archive_answers_that_it_has_none() -> None:
     stage = Stage()
-    await stage.cache.put_brief(provisional_feed_of())
+    await stage.cache.put_provisional(provisional_feed_of())
 
     found = await stage.find_feed(ANNA)
 
@@ -116,7 +116,7 @@ async def test_a_provisional_feed_is_stale_once_the_archive_answers_that_it_has_
 @pytest.mark.parametrize("epoch", [1, 2])
 async def test_an_archived_feed_comes_before_a_provisional_one_of_any_epoch(epoch: int) -> None:
     stage = Stage()
-    await stage.cache.put_brief(provisional_feed_of(posts=(7, 8), epoch=epoch))
+    await stage.cache.put_provisional(provisional_feed_of(posts=(7, 8), epoch=epoch))
     await stage.archive.put(feed_of(epoch=1))
 
     found = await stage.find_feed(ANNA)

@@ -60,7 +60,7 @@ async def test_the_answer_is_cut_by_the_limit_and_the_exclusions_of_the_request(
 async def test_a_provisional_feed_does_not_honour_a_ticket() -> None:
     ticket = ticket_of()
     stage = await stage_with(ticket)
-    await stage.cache.put_brief(provisional_feed_of())
+    await stage.cache.put_provisional(provisional_feed_of())
     await stage.queue.submit(GenerateMessage(ANNA, "request-1"))
 
     assert (await stage.get_job(ticket.id, "request-2")).state is JobState.QUEUED

@@ -504,7 +504,7 @@ async def test_when_postgres_goes_away_meanwhile_the_stale_feed_that_was_found_i
 
 async def test_once_postgres_is_back_the_feed_of_a_provisional_one_is_generated_anew() -> None:
     stage = Stage(next_feed=feed_of(posts=(7, 8)))
-    await stage.cache.put_brief(provisional_feed_of())
+    await stage.cache.put_provisional(provisional_feed_of())
 
     page = await page_from(stage, LONG)
 
@@ -513,7 +513,7 @@ async def test_once_postgres_is_back_the_feed_of_a_provisional_one_is_generated_
 
 async def test_out_of_patience_the_provisional_feed_is_the_stale_answer() -> None:
     stage = Stage()
-    await stage.cache.put_brief(provisional_feed_of())
+    await stage.cache.put_provisional(provisional_feed_of())
 
     page = await page_from(stage)
 
@@ -887,7 +887,7 @@ async def test_a_session_is_no_stranger_its_posts_travel_with_the_job_and_it_is_
 async def test_a_session_that_asks_again_is_answered_from_the_cache_also_after_it_was_taken_for_a_stranger() -> None:
     stage = Stage()
     await stage.cache.mark_cold(SESSION.user_id)
-    await stage.cache.put_brief(feed_of("session"))
+    await stage.cache.put_provisional(feed_of("session"))
 
     page = await page_from(stage, NO_TIME, SESSION)
 

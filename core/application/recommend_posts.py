@@ -151,7 +151,7 @@ class RecommendPosts:
                 found, is_over = look
         if found is not None and found.is_fresh:
             return self._page(found, request, FeedSource.GENERATED)
-        if is_over:
+        if is_over and (found is None or not found.is_behind):
             # A ticket would begin the job again that has just been given up.
             return await self._popular(request) if found is None else self._page(found, request)
         return await self._out_of_patience(request, patience, found, submission)

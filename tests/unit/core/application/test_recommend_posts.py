@@ -902,3 +902,18 @@ async def test_a_session_out_of_patience_takes_a_ticket_with_its_posts() -> None
 
     assert isinstance(answer, JobReport)
     assert answer.ticket.request == SESSION
+
+
+async def test_who_has_just_written_takes_a_ticket_also_when_the_job_is_given_up() -> None:
+    stage = Stage()
+    await stage.cache.put(replace(feed_of(), built_sequence=7))
+    seen(stage, 1)
+    enqueued = enqueued_at(stage)
+
+    async with asyncio.timeout(5):
+        asking = asyncio.create_task(ask(stage, Patience(1000.0), WRITTEN))
+        await enqueued.wait()
+        await FailJob(stage.tickets, stage.queue, stage.signals)(ANNA, "it broke")
+        answer = await asking
+
+    assert isinstance(answer, JobReport)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -55,9 +56,10 @@ class JsonBody(Generic[Body]):
         one_of: Sequence[str] = (),
     ) -> None:
         """rules: what each field must be, in words; lenient: other ways to read a field than by its type; one_of:
-        fields, UNSET where they are not sent, of which exactly one must be.
+        two or more fields, UNSET where they are not sent, of which exactly one must be.
         """
         self._one_of = one_of
+        self._choice = attrgetter(*one_of) if len(one_of) > 1 else None
         self._kind = kind
         self._rules = rules
         self._whole = msgspec.json.Decoder(kind)
@@ -91,7 +93,7 @@ class JsonBody(Generic[Body]):
         return self._decoders[name](value)
 
     def _checked(self, read: Body, body: bytes) -> Body:
-        if self._one_of and [getattr(read, name) for name in self._one_of].count(UNSET) != len(self._one_of) - 1:
+        if self._choice is not None and self._choice(read).count(UNSET) != len(self._one_of) - 1:
             raise FieldsRefused(list(self._errors_of(body)))
         return read
 

@@ -1,6 +1,5 @@
 """Find the best stored feed of a user: the cache's if it is fresh, else the newer of cache and archive."""
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -55,8 +54,14 @@ class FindFeed:
     async def in_cache(self, user_id: UUID) -> FoundFeed | None:
         """What the cache holds, None also while it is away: enough for a look again, as feeds are shown there last."""
         asked = self.seen_posts.get(user_id)  # in the same round trip
-        cached = await self._from_cache(user_id)
-        change = await _answered(asked)
+        try:
+            cached = await self.cache.get(user_id)
+        except CacheUnavailable:
+            cached = None
+        try:
+            change = await asked
+        except CacheUnavailable:
+            change = None
         if cached is None:
             return None
         is_fresh = self._is_fresh(cached) and not cached.is_provisional
@@ -65,7 +70,10 @@ class FindFeed:
 
     async def seen_by(self, user_id: UUID) -> UserChange | None:
         """What the user has done lately, for an answer without a feed of the user's own."""
-        return await _answered(self.seen_posts.get(user_id))
+        try:
+            return await self.seen_posts.get(user_id)
+        except CacheUnavailable:
+            return None
 
     async def beyond_cache(self, user_id: UUID, in_cache: FoundFeed | None) -> FoundFeed | None:
         """The same as a call, for somebody who has looked into the cache already."""
@@ -91,12 +99,6 @@ class FindFeed:
     def _is_fresh(self, feed: Feed) -> bool:
         return feed.is_fresh(self.clock.now()) and not self.stale_models.includes(feed.model_version)
 
-    async def _from_cache(self, user_id: UUID) -> Feed | None:
-        try:
-            return await self.cache.get(user_id)
-        except CacheUnavailable:
-            return None
-
     async def _refill(self, feed: Feed, change: UserChange | None) -> None:
         """Without the change the cache would hold the feed for one that knows of everything."""
         try:
@@ -105,13 +107,6 @@ class FindFeed:
             await self.cache.put(feed)
         except CacheUnavailable:
             return
-
-
-async def _answered(asked: Awaitable[UserChange | None]) -> UserChange | None:
-    try:
-        return await asked
-    except CacheUnavailable:
-        return None
 
 
 def _unknown_to(feed: Feed, change: UserChange | None) -> UserChange | None:

@@ -67,37 +67,35 @@ class HiddenKeys(Collection[UUID]):
 
 
 class _Told:
-    """What the table has said: posts hidden by now, and those that will be at a moment to come."""
+    """What the table has said: posts hidden by now, and those that will be at a moment to come.
+
+    expiries: a heap of moments, in seconds since 1970, and posts; of some posts something else has been said since.
+    """
 
     def __init__(self) -> None:
         self.hidden = HiddenKeys()
-        self._expiries: dict[bytes, float] = {}
-        self._queue: list[tuple[float, bytes]] = []
-
-    @property
-    def next_expiry(self) -> float:
-        """In seconds since 1970."""
-        return self._queue[0][0] if self._queue else _NEVER
+        self.expiries: list[tuple[float, bytes]] = []
+        self._latest: dict[bytes, float] = {}
 
     def take(self, states: Iterable[PostState], now: float) -> None:
         """Later words about a post replace the earlier ones."""
         for state in states:
             key, hidden_from = state.post_id.bytes, _hidden_from(state)
-            self._expiries.pop(key, None)
+            self._latest.pop(key, None)
             if hidden_from <= now:
                 self.hidden.add(key)
                 continue
             self.hidden.remove(key)
             if hidden_from < _NEVER:
-                self._expiries[key] = hidden_from
-                heappush(self._queue, (hidden_from, key))
+                self._latest[key] = hidden_from
+                heappush(self.expiries, (hidden_from, key))
 
     def expire(self, now: float) -> None:
         """Hide the posts whose time is over."""
-        while self.next_expiry <= now:
-            moment, key = heappop(self._queue)
-            if self._expiries.get(key) == moment:  # nothing else was said of it since
-                del self._expiries[key]
+        while self.expiries and self.expiries[0][0] <= now:
+            moment, key = heappop(self.expiries)
+            if self._latest.get(key) == moment:  # nothing else was said of it since
+                del self._latest[key]
                 self.hidden.add(key)
 
 
@@ -143,9 +141,10 @@ class HeldHiddenPosts:
 
     def current(self) -> HiddenKeys:
         """Those hidden or expired by now."""
-        if self._told.next_expiry <= (now := self._now()):
-            self._told.expire(now)
-        return self._told.hidden
+        told = self._told
+        if told.expiries and told.expiries[0][0] <= (now := self._now()):
+            told.expire(now)
+        return told.hidden
 
     async def catch_up(self) -> None:
         """Look now; where Postgres does not answer, the next look will."""

@@ -111,7 +111,7 @@ class RedisFeedCache:
 
     async def get(self, user_id: UUID) -> Feed | None:
         """The feed held for the user; a value that cannot be read counts as forgotten."""
-        value = await self._reads.get(feed_key(user_id))
+        value = await self._reads.ask(feed_key(user_id))
         if value is None:
             return None
         try:

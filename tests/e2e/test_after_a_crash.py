@@ -22,5 +22,7 @@ def test_after_kill_9_of_everything_the_next_up_serves_the_same_feeds(tmp_path: 
     again = start_service(tmp_path)
     after = httpx.post(f"{again.url}/recommendations/generate", json=body).json()
 
-    assert after == before
     stop_service(again)
+    # It may have been made anew meanwhile, by the same model of the same history.
+    assert after["recommendations"] == before["recommendations"]
+    assert after["model_version"] == before["model_version"]

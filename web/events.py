@@ -25,7 +25,7 @@ RULES = {
     "interaction_type": f"one of {_TYPES}",
     "id": "a string of 1 to 128 characters, not blank",
     "created_at": "a time like 2026-11-24T12:00:00Z",
-    "metadata": f"an object of at most {MAX_METADATA_BYTES} bytes",
+    "metadata": f"an object of at most {MAX_METADATA_BYTES} bytes; of U+0000 in it U+FFFD is kept",
     "events": f"a list of 1 to {EVENTS_AT_MOST:,} events",
     "all_or_nothing": "true or false",
 }
@@ -89,6 +89,8 @@ class Told:
 _EVENT = JsonBody(EventBody, RULES)
 _EVENTS = JsonBody(EventsBody, RULES)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# In JSON text it can stand as an escape alone; Postgres keeps none. An even number of backslashes before it are pairs.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _PLAIN_TEXT = re.compile(r"text/plain\s*(?:;.*)?", re.IGNORECASE)
 
 
@@ -158,7 +160,7 @@ def _metadata(raw: bytes) -> str:
     if not raw.startswith(b"{") or len(raw) > MAX_METADATA_BYTES:
         raise InvalidInput(f"must be {RULES['metadata']}", "metadata")
     try:
-        return raw.decode()
+        return _NUL.sub(r"\1\\ufffd", raw.decode())
     except UnicodeDecodeError as error:
         raise InvalidInput("must be UTF-8", "metadata") from error
 

@@ -33,6 +33,16 @@ def test_a_body_that_is_one_event_is_read() -> None:
     assert (event.created_at, event.is_timed, event.metadata) == (NOW, False, '{"a":[1]}')
 
 
+def test_of_a_character_that_postgres_does_not_keep_the_replacement_is_kept() -> None:
+    body = b'{"user_id": "a", "post_id": "b", "interaction_type": "like", "metadata": ' + (
+        rb'{"x\u0000": "\\\\u0000 \\\\\u0000"}}'
+    )
+
+    [event] = read_events(JSON, body, NOW).events
+
+    assert event.metadata == r'{"x\ufffd": "\\\\u0000 \\\\\ufffd"}'
+
+
 @pytest.mark.parametrize("content_type", [JSON, f"{JSON}; charset=utf-8", "text/plain", "text/plain;charset=UTF-8"])
 def test_pages_may_call_it_text(content_type: str) -> None:
     assert len(read_events(content_type, body_of(), NOW).events) == 1

@@ -40,8 +40,12 @@ class Event:
     metadata: str | None = None
 
     def is_same(self, user_id: UUID, post_id: UUID, kind: str, created_at: datetime) -> bool:
-        """Whether what is stored under this id is what is told here; the time counts where it was told."""
-        is_moment_same = not self.is_timed or abs(created_at - self.created_at) < SAME_MOMENT
+        """Whether what is stored under this id is what is told here; the time counts where it was told.
+
+        One that was ahead when it was told first was stored as the moment of then, before the one told again.
+        """
+        told_after = self.created_at - created_at
+        is_moment_same = not self.is_timed or -SAME_MOMENT < told_after <= CLOCKS_MAY_DIFFER
         return (user_id, post_id, kind) == (self.user_id, self.post_id, self.type.value) and is_moment_same
 
 

@@ -72,7 +72,8 @@ def test_the_time_counts_where_it_was_told() -> None:
 
     assert timed.is_same(*stored, NOW - timedelta(hours=1))
     assert timed.is_same(*stored, NOW - timedelta(hours=1, microseconds=1))
-    assert not timed.is_same(*stored, NOW - timedelta(hours=2))
+    assert not timed.is_same(*stored, NOW - timedelta(minutes=59))
+    assert not timed.is_same(*stored, NOW - timedelta(days=2))
     assert untimed.is_same(*stored, NOW - timedelta(hours=2))
 
 
@@ -96,6 +97,16 @@ def test_a_time_a_little_ahead_counts_as_now() -> None:
     event = event_of(0, "anna", "post-1", LIKE, NOW, told_at=NOW + timedelta(hours=1))
 
     assert (event.created_at, event.is_timed) == (NOW, False)
+
+
+def test_an_event_that_was_ahead_is_the_same_once_its_time_has_come() -> None:
+    told_at = NOW + timedelta(seconds=30)
+    first = event_of(0, "anna", "post-1", LIKE, NOW, told_at=told_at)
+
+    again = event_of(0, "anna", "post-1", LIKE, NOW + timedelta(minutes=1), told_at=told_at)
+
+    assert (again.id, again.is_timed) == (first.id, True)
+    assert again.is_same(first.user_id, first.post_id, first.type, first.created_at)
 
 
 def test_a_time_without_a_zone_is_utc_and_one_with_a_zone_is_turned_into_it() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,16 @@ TRANSACTION = """
         | xmin::text::int8)::text::xid8
 """
 _UNSEEN = f"and not pg_visible_in_snapshot({TRANSACTION}, '{{snapshot}}'::pg_snapshot)"
+# Of a part of a transaction, as savepoints make them, a snapshot says that it is over though the whole was open: what was
+# read of those that began since the oldest open one is known by name.
+_UNREAD = f"""
+    and {TRANSACTION} >= pg_snapshot_xmin('{{snapshot}}'::pg_snapshot)
+    and {TRANSACTION} <> all('{{{{{{known}}}}}}'::xid8[])
+"""
+_KNOWN = f"""
+    select distinct ({TRANSACTION})::text::int8 as transaction from user_interaction
+    where created_at >= '{{since}}'::timestamptz and {TRANSACTION} >= pg_snapshot_xmin('{{snapshot}}'::pg_snapshot)
+"""  # noqa: S608 - values of Postgres
 _SINCE = f"""
     select {COLUMNS} from user_interaction
     where {WHOLE} and created_at {{comparison}} '{{since}}'::timestamptz {{unseen}}
@@ -54,11 +64,13 @@ class TailPosition(NamedTuple):
     """Up to where interactions are known.
 
     snapshot: what is visible in it is known, None where all up to the moment are; since: none that is not known
-    happened before.
+    happened before. known: of the transactions that began after the oldest one open in it, those that are known; None
+    where the snapshot alone tells.
     """
 
     snapshot: str | None
     since: datetime
+    known: frozenset[int] | None = None
 
 
 class TailRead(NamedTuple):
@@ -103,7 +115,7 @@ class PostgresInteractionTail:
             seen = await connection.fetchrow(_SEEN)
             acts = await _copied(connection, self._since(position, fallback, seen["next_transaction"]))
             histories = await _copied(connection, self._histories(unheard(acts.user_keys)))
-        following = TailPosition(seen["snapshot"], _overlapped(seen["open_since"]))
+            following = await _following(connection, seen)
         return TailRead(acts, histories, following, seen["now"])
 
     def _since(self, position: TailPosition, fallback: datetime, next_transaction: int) -> str:
@@ -111,7 +123,11 @@ class PostgresInteractionTail:
         if position.snapshot is None or not is_ours:
             since = position.since if position.snapshot is None else fallback
             return _SINCE.format(comparison=">", since=since.isoformat(), unseen="", at_most=self._at_most)
-        unseen = _UNSEEN.format(next=next_transaction, snapshot=position.snapshot)
+        if position.known is None:
+            unseen = _UNSEEN.format(next=next_transaction, snapshot=position.snapshot)
+        else:
+            known = ",".join(map(str, position.known))
+            unseen = _UNREAD.format(next=next_transaction, snapshot=position.snapshot, known=known)
         return _SINCE.format(comparison=">=", since=position.since.isoformat(), unseen=unseen, at_most=self._at_most)
 
     def _histories(self, user_keys: NDArray[np.bytes_]) -> str:
@@ -119,6 +135,15 @@ class PostgresInteractionTail:
         most = int(self._at_most * SHARE_FOR_HISTORIES) // HISTORY_AT_MOST
         raw = np.ascontiguousarray(user_keys[:most]).tobytes()
         return _HISTORIES.format(ids=",".join(raw[start : start + 16].hex() for start in range(0, len(raw), 16)))
+
+
+async def _following(connection: Connection, seen: Any) -> TailPosition:
+    snapshot, since = seen["snapshot"], _overlapped(seen["open_since"])
+    if _is_nothing_open(snapshot):
+        return TailPosition(snapshot, since, frozenset())
+    query = _KNOWN.format(next=seen["next_transaction"], since=since.isoformat(), snapshot=snapshot)
+    rows = await connection.fetch(query, timeout=TIMEOUT_SECONDS)
+    return TailPosition(snapshot, since, frozenset(row["transaction"] for row in rows))
 
 
 async def _copied(connection: Connection, query: str) -> InteractionArrays:
@@ -133,6 +158,11 @@ async def _copied(connection: Connection, query: str) -> InteractionArrays:
 
 def _overlapped(moment: datetime) -> datetime:
     return moment - timedelta(seconds=OVERLAP_SECONDS)
+
+
+def _is_nothing_open(snapshot: str) -> bool:
+    oldest_open, following, _ = snapshot.split(":")
+    return oldest_open == following
 
 
 def _end_of(snapshot: str) -> int:

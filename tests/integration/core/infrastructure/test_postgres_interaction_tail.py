@@ -88,6 +88,24 @@ async def test_what_is_committed_late_is_found_though_others_are_younger(pool: P
     assert [posts_of(found.acts) for found in (first, second, third)] == [[2], [3], [1]]
 
 
+async def test_what_was_written_behind_a_savepoint_of_an_open_transaction_is_found(pool: Pool) -> None:
+    tail = PostgresInteractionTail(pool, 100)
+    async with pool.acquire() as late:
+        transaction = late.transaction()
+        await transaction.start()
+        await late.execute("select pg_current_xact_id()")
+        async with late.transaction():
+            await like(late, 1, 1)
+        await like(pool, 1, 2)
+        first = await read(tail, EVERYTHING)
+        second = await read(tail, first.position)
+        await transaction.commit()
+    third = await read(tail, second.position)
+    fourth = await read(tail, third.position)
+
+    assert [posts_of(found.acts) for found in (first, second, third, fourth)] == [[2], [], [1], []]
+
+
 async def test_a_transaction_that_has_been_open_for_minutes_is_looked_back_for(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

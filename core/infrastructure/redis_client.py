@@ -12,6 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import DataError, RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from core.domain.errors import ConfigurationError, Unavailable
 from core.infrastructure.circuit_breaker import CircuitBreaker
@@ -58,12 +59,17 @@ def connection_options(url: str, *, timeout_seconds: float, verify_tls: bool, va
             f"{variable} is wrong: expected redis://:password@host:port/number, or rediss:// for TLS, "
             "with special characters of the password percent-encoded"
         )
-    timeouts = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
+    # With them redis-py hands out connections that the server has closed: what is sent first after a restart is lost.
+    options = {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
     if not url.startswith("rediss://"):
-        return timeouts
+        return options
     # Platforms hand out rediss:// with certificates that nobody has signed.
     required = ssl.CERT_REQUIRED if verify_tls else ssl.CERT_NONE
-    return {**timeouts, "ssl_cert_reqs": required, "ssl_check_hostname": verify_tls}
+    return {**options, "ssl_cert_reqs": required, "ssl_check_hostname": verify_tls}
 
 
 @contextmanager

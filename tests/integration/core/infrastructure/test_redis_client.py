@@ -127,6 +127,15 @@ async def test_nothing_is_sent_twice() -> None:
     assert len(requests) == 1
 
 
+async def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used_again(redis_url: str) -> None:
+    async with open_redis(redis_url, pool_size=1) as client, open_redis(redis_url) as operator:
+        closed = await client.client_id()
+        await operator.client_kill_filter(_id=closed)
+        await operator.ping()
+
+        assert await client.client_id() != closed
+
+
 @pytest.mark.parametrize("unavailable", [CacheUnavailable, QueueUnavailable])
 @pytest.mark.parametrize(
     "error", [redis.exceptions.ConnectionError("refused"), redis.exceptions.TimeoutError(), OSError("reset")]

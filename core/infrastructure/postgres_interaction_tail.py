@@ -37,8 +37,8 @@ TRANSACTION = """
         | xmin::text::int8)::text::xid8
 """
 _UNSEEN = f"and not pg_visible_in_snapshot({TRANSACTION}, '{{snapshot}}'::pg_snapshot)"
-# Of a part of a transaction, as savepoints make them, a snapshot says that it is over though the whole was open: what was
-# read of those that began since the oldest open one is known by name.
+# Of a part of a transaction, as savepoints make them, a snapshot says that it is over though the whole was open: of
+# those that began since the oldest open one the ones that have been read are known by name.
 _UNREAD = f"""
     and {TRANSACTION} >= pg_snapshot_xmin('{{snapshot}}'::pg_snapshot)
     and {TRANSACTION} <> all('{{{{{{known}}}}}}'::xid8[])

@@ -151,6 +151,7 @@ class Stage:
     strategy: ColdStartStrategy = ColdStartStrategy.POPULAR
     next_feed: Feed | None = None
     clock: FakeClock = field(default_factory=FakeClock)
+    renew_after: timedelta = timedelta(0)
     signals: FakeFeedSignals = field(default_factory=FakeFeedSignals)
     archive: FakeFeedArchive = field(default_factory=FakeFeedArchive)
     history: FakeInteractionHistory = field(default_factory=FakeInteractionHistory)
@@ -273,4 +274,5 @@ class Stage:
             waiting_room=self.waiting_room,
             clock=self.clock,
             ticket_ttl=timedelta(hours=1),
+            renew_after=self.renew_after,
         )

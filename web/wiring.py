@@ -163,6 +163,7 @@ def _use_cases(
             waiting_room=waiting_room,
             clock=clock,
             ticket_ttl=timedelta(seconds=settings.ticket_ttl_seconds),
+            renew_after=timedelta(seconds=settings.renew_read_after_seconds),
         ),
         get_feed=GetFeed(find_feed, offer_popular, cut_page, cached.visits),
         get_job=GetJob(

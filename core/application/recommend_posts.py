@@ -27,6 +27,7 @@ from core.domain.page import FeedPage
 
 # A worker that finds Postgres away has made a provisional feed by then, or will not make any.
 PROVISIONAL_WITHIN_SECONDS = 0.5
+NEVER = timedelta(0)
 
 
 class _Look(NamedTuple):
@@ -54,6 +55,7 @@ class RecommendPosts:
     waiting_room: WaitingRoom
     clock: Clock
     ticket_ttl: timedelta
+    renew_after: timedelta
 
     async def __call__(self, request: FeedRequest, patience: Patience, request_id: str) -> FeedPage | JobReport:
         """A first page there is, whatever is away.
@@ -85,12 +87,16 @@ class RecommendPosts:
         if request.min_seq:
             found = await self.reach_sequence(found, request)
         if found is not None and found.is_fresh:
-            if found.change is not None:
+            if found.change is not None or self._has_aged(found):
                 self.renew(request.user_id, request_id)
             return self._page(found, request)
         if found is None and await self._is_stranger(request):
             return self.offer_popular.to_a_stranger(request)
         return await self._generated(request, patience, request_id, found)
+
+    def _has_aged(self, found: FoundFeed) -> bool:
+        """Others have found posts since that a list made now would have."""
+        return self.renew_after > NEVER and self.clock.now() - found.feed.generated_at >= self.renew_after
 
     async def _continued(self, request: FeedRequest, found: FoundFeed | None) -> FeedPage:
         if found is not None and request.after is not None and found.feed.order == request.after.order:

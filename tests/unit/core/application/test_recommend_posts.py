@@ -1,5 +1,6 @@
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -708,6 +709,19 @@ async def test_posts_just_seen_are_left_out_at_once_and_the_feed_is_renewed_mean
     assert (posts_of(page), page.source, page.sequence) == ([2, 3], source, 7)
     assert waited_for == []
     assert stage.queue.messages == [MESSAGE]
+
+
+@pytest.mark.parametrize(("minutes", "jobs"), [(4, 0), (5, 1)])
+async def test_a_feed_that_has_aged_is_served_and_made_anew_for_who_only_reads(minutes: int, jobs: int) -> None:
+    stage = Stage(renew_after=timedelta(minutes=5))
+    await stage.cache.put(feed_of())
+    stage.clock.moment = NOON + timedelta(minutes=minutes)
+
+    page = await page_from(stage)
+    await submitted(stage)
+
+    assert (posts_of(page), page.source) == ([1, 2], FeedSource.CACHE)
+    assert len(stage.queue.messages) == jobs
 
 
 async def test_a_feed_that_knows_of_what_was_seen_goes_out_as_it_is() -> None:

@@ -11,6 +11,7 @@ BENCHES = {
     "bulk": "scripts.bench.bulk",
     "ingest": "scripts.bench.ingest",
     "bulk-growth": "scripts.bench.bulk_growth",
+    "freshness": "scripts.bench.freshness",
     "import": "scripts.bench.import_",
     "train": "scripts.bench.train",
     "knn": "scripts.bench.knn",

@@ -74,16 +74,24 @@ async def measure(users: int, requests: int, seed: int) -> MissFigures:
         async with EmbeddedPostgres(service.folder / "data" / "postgres") as postgres:
             await migrate(postgres.url)
             await fill_interactions(postgres.url, INTERACTIONS_PER_USER * users)
-            asked = await _prepared(postgres.url, WARM_UP + requests, seed)
+            await prepare_feedless(postgres.url)
+            asked = await users_with_history(postgres.url, WARM_UP + requests, seed)
         await service.run("train", "--no-gate")
         async with service.up():
             answers = await _asked(service.port, asked, seed)
         return _figures(answers[WARM_UP:], users)
 
 
-async def _prepared(url: str, count: int, seed: int) -> list[str]:
+async def prepare_feedless(url: str) -> None:
+    """Let `up` find a feed, so that it makes none for the users there are."""
     connection = await asyncpg.connect(url)
     await connection.execute(_ONE_FEED)
+    await connection.close()
+
+
+async def users_with_history(url: str, count: int, seed: int) -> list[str]:
+    """So many at the most, drawn of those who are no cold start."""
+    connection = await asyncpg.connect(url)
     users = [str(row["user_id"]) for row in await connection.fetch(_USERS, count, str(seed))]
     await connection.close()
     return users

@@ -152,7 +152,7 @@ async def _prepared_scripts(port: int, users: int) -> dict[str, str]:
             seen = [item["post_id"] for item in page["recommendations"][:2]]
             excluding.append(msgspec.json.encode({"user_id": user_id, "exclude_post_ids": seen}).decode())
             page_two.append(msgspec.json.encode({"user_id": user_id, "cursor": page["next_cursor"]}).decode())
-    return {"excluding": _listed_script(excluding), "page_two": _listed_script(page_two)}
+    return {"excluding": listed_script(excluding), "page_two": listed_script(page_two)}
 
 
 @asynccontextmanager
@@ -189,13 +189,14 @@ async def _measured(
         for name, script, port in loads:
             path = folder / f"{name}.lua"
             path.write_text(script)
-            rate, p99 = await _wrk(wrk, path, port, seconds)
+            rate, p99 = await measure_by_wrk(wrk, path, port, seconds)
             if name not in best or rate > best[name][0]:
                 best[name] = rate, p99
     return best
 
 
-async def _wrk(wrk: str, script: Path, port: int, seconds: int) -> tuple[float, float]:
+async def measure_by_wrk(wrk: str, script: Path, port: int, seconds: int) -> tuple[float, float]:
+    """Requests a second and milliseconds of the 99th percentile. Raises ThreadsMlError where any was failed."""
     process = await asyncio.create_subprocess_exec(
         *(wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), f"http://{HOST}:{port}"),
         stdout=asyncio.subprocess.PIPE,
@@ -224,7 +225,8 @@ def _scripts(users: int) -> dict[str, str]:
     }
 
 
-def _listed_script(bodies: Sequence[str]) -> str:
+def listed_script(bodies: Sequence[str]) -> str:
+    """What wrk sends: these bodies in turn."""
     return f"""
         local number = 0
         local headers = {{["Content-Type"] = "application/json"}}

@@ -84,8 +84,8 @@ class ReadRound:
 @dataclass(frozen=True, slots=True)
 class FreshnessFigures:
     """Seconds from a commit: to_feed, to the whole answer of a feed that knows of it and lacks the post; to_hidden, to
-    the first without the post, whatever feed it is cut from. Each of `all` acts, of those `inserted` as by the app, and of
-    those `posted`.
+    the first without the post, whatever feed it is cut from. Each of `all` acts, of those `inserted` as by the app, and
+    of those `posted`.
 
     given_up: acts that no feed knew of in half a minute; acts_a_second, reads_a_second: as they went while those were
     measured; statuses: of all answers but wrk's; kept_share: the median of the rounds.

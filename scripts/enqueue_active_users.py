@@ -62,8 +62,11 @@ def enqueue(
     model: Annotated[str | None, typer.Option("--model", help="Refuse unless this model serves.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="No more users than that.")] = None,
     chunk: Annotated[
-        int, typer.Option("--chunk", help="Users a job; 1: the very message that a web process sends.")
-    ] = CHUNK_SIZE,
+        int | None,
+        typer.Option(
+            "--chunk", help=f"Users a job, {CHUNK_SIZE} unless given; 1: the message that a web process sends."
+        ),
+    ] = None,
     rate: Annotated[
         float | None, typer.Option("--rate", help="Put no more users a second into the queue, whoever goes on with it.")
     ] = None,
@@ -92,7 +95,7 @@ class _Asked:
     users: Path | None
     model: str | None
     limit: int | None
-    chunk: int
+    chunk: int | None
     rate: float | None
     resume: str | None
     dry_run: bool
@@ -108,12 +111,18 @@ class _Asked:
         for name, number, least in (("--days", self.days, 1), ("--chunk", self.chunk, 1), ("--limit", self.limit, 1)):
             if number is not None and not least <= number <= 2**31 - 1:
                 raise InvalidInput(f"{name} {number} is wrong: a number from {least} is expected")
-        if self.chunk > USERS_AT_ONCE:
+        if self.chunk is not None and self.chunk > USERS_AT_ONCE:
             raise InvalidInput(f"--chunk {self.chunk} is wrong: at most {USERS_AT_ONCE} users fit into a job")
         if self.rate is not None and not 0 < self.rate < float("inf"):
             raise InvalidInput(f"--rate {self.rate:g} is wrong: users a second are expected")
-        if self.rate is not None and self.resume is not None:
-            raise InvalidInput("--rate and --resume exclude each other: a run keeps the rate it was begun with")
+        self._check_alone()
+
+    def _check_alone(self) -> None:
+        """A run keeps what it was begun with."""
+        others = {"--model": self.model, "--limit": self.limit, "--chunk": self.chunk, "--rate": self.rate}
+        given = [name for name, value in others.items() if value is not None] + ["--dry-run"] * self.dry_run
+        if self.resume is not None and given:
+            raise InvalidInput(f"{given[0]} and --resume exclude each other: a run keeps what it was begun with")
 
     def request(self, settings: Settings) -> RunRequest:
         """The same for the ledger."""
@@ -121,7 +130,7 @@ class _Asked:
             kind=RunKind.ACTIVE_USERS if self.users is None else RunKind.NAMED_USERS,
             within_days=None if self.everyone or self.users is not None else (self.days or settings.active_days),
             limit=self.limit,
-            chunk_size=self.chunk,
+            chunk_size=self.chunk or CHUNK_SIZE,
             min_posts=settings.cold_start_min_interactions,
             model_version=self.model,
             users_per_s=self.rate,
@@ -194,11 +203,12 @@ async def _tell_size(bulk: Bulk, request: RunRequest, user_ids: Sequence[UUID] |
     count = count if request.limit is None else min(count, request.limit)
     space = ", ".join(f"{count * size / 1e6:,.0f} MB in {name}" for name, size in BYTES_PER_FEED.items())
     console.print(f"{count:,} users in {-(-count // request.chunk_size):,} jobs; about {space}")
-    speed = await bulk.ledger.speed()
-    if speed is None:
+    speeds = [speed for speed in (await bulk.ledger.speed(), request.users_per_s) if speed is not None]
+    if not speeds:
         console.print("no run has been completed yet: how long it takes cannot be told")
-    else:
-        console.print(f"about {count / speed:,.0f} s at the {speed:,.0f} users/s of the last run")
+        return
+    origin = "asked for" if min(speeds) == request.users_per_s else "of the fastest of the last runs"
+    console.print(f"about {count / min(speeds):,.0f} s at the {min(speeds):,.0f} users/s {origin}")
 
 
 async def _counted(bulk: Bulk, request: RunRequest) -> int:

@@ -15,6 +15,8 @@ from core.domain.job import ChunkMessage, GenerateMessage
 from core.domain.run import Chunk, Run, RunRequest
 
 USERS_AT_ONCE = 10_000
+# Whoever pauses for longer than sweepers wait would find the run taken over.
+TENDED_EVERY_SECONDS = 5.0
 
 OnEnqueued = Callable[[int], Awaitable[None]]
 """Hears how many more users are in the queue; as long as it takes, nothing further is put in."""
@@ -27,14 +29,23 @@ async def nobody_listens(_: int) -> None:
 class _Pace:
     """Lets no more users a second pass than the run was asked to."""
 
-    def __init__(self, run: Run, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
-        self._rate, self._now, self._sleep = run.request.users_per_s, now, sleep
+    def __init__(
+        self,
+        run: Run,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        tend: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._rate, self._now, self._sleep, self._tend = run.request.users_per_s, now, sleep, tend
         self._began, self._count = now(), 0
 
     async def __call__(self, users: int) -> None:
         self._count += users
-        if self._rate is not None:
-            await self._sleep(max(0.0, self._began + self._count / self._rate - self._now()))
+        if self._rate is None:
+            return
+        while (left := self._began + self._count / self._rate - self._now()) > 0:
+            await self._sleep(min(left, TENDED_EVERY_SECONDS))
+            await self._tend()
 
 
 def users_at_once(request: RunRequest, users_at_most: int | None = None) -> int:
@@ -55,7 +66,8 @@ class ContinueRun:
 
     async def __call__(self, run: Run) -> Run:
         """To the last user, at the run's pace. Raises RunTakenOver where another process goes on with it meanwhile."""
-        return await self._go_on(run, _Pace(run, self.now, self.sleep), None)
+        pace = _Pace(run, self.now, self.sleep, lambda: self.ledger.tend(run.id))
+        return await self._go_on(run, pace, None)
 
     async def for_a_while(self, run: Run, seconds: float) -> Run:
         """The same at once, with as many users as the run's pace admits in this time: all, where it has none."""

@@ -47,7 +47,10 @@ _ADD = """
     from unnest($2::uuid[]) with ordinality as listed (user_id, place) group by (place - 1) / $3
 """
 _TAKE = """
-    with tended as (update run set tended_at = now() where id = $1 and state = 'running' returning id),
+    with tended as (
+        update run set tended_at = case when $2::timestamptz is null then now() else tended_at end
+        where id = $1 and state = 'running' returning id
+    ),
     taken as (
         select id from run_chunk
         where run_id = (select id from tended) and state = 'open'
@@ -58,6 +61,7 @@ _TAKE = """
     from taken where run_chunk.id = taken.id
     returning run_chunk.id, run_id, user_ids, attempts
 """
+_TEND = "update run set tended_at = now() where id = $1 and state = 'running'"
 _EXHAUSTED = """
     select id, run_id, user_ids, attempts from run_chunk
     where run_id = $1 and state = 'open' and enqueued_at < $2 and attempts >= $3 limit $4
@@ -101,9 +105,12 @@ _COMPLETE = """
 """
 _IS_OVER = "select state <> 'running' from run where id = $1"
 _IS_CANCELLED = "select state = 'cancelled' from run where id = $1"
+# A run that was left alone for an hour, or waited for a worker to start, tells little of how fast it can be.
 _SPEED = """
-    select users / greatest(extract(epoch from finished_at - started_at), 0.001)::float8 from run
-    where finished_at is not null and state <> 'cancelled' and users > 0 order by finished_at desc limit 1
+    select max(users / greatest(extract(epoch from finished_at - started_at), 0.001))::float8 from (
+        select users, started_at, finished_at from run
+        where finished_at is not null and state <> 'cancelled' and users > 0 order by finished_at desc limit 10
+    ) as latest
 """
 _IS_UNTENDED = "select tended_at < $2 from run where id = $1"
 
@@ -180,6 +187,11 @@ class PostgresRunLedger:
             rows = await connection.fetch(_TAKE, run.id, enqueued_before, count, attempt, timeout=TIMEOUT_SECONDS)
         return [_chunk_of(row) for row in rows]
 
+    async def tend(self, run_id: UUID) -> None:
+        """Renew the run's mark."""
+        async with borrowed(self._pool) as connection:
+            await connection.execute(_TEND, run_id)
+
     async def exhausted(self, run_id: UUID, enqueued_before: datetime, attempts: int, count: int) -> Sequence[Chunk]:
         """Open chunks that were tried often enough."""
         async with borrowed(self._pool) as connection:
@@ -236,7 +248,7 @@ class PostgresRunLedger:
             return bool(await connection.fetchval(_IS_OVER, run_id))
 
     async def speed(self) -> float | None:
-        """Of the last completed run."""
+        """Of the fastest of the last ten completed runs."""
         async with borrowed(self._pool) as connection:
             speed: float | None = await connection.fetchval(_SPEED)
         return speed

@@ -104,13 +104,19 @@ class FakeRunLedger:
         self._answer()
         if not self.runs[run.id].is_active:
             return []
-        self.tended_at[run.id] = now = self._tick()
+        now = self._tick()
+        if enqueued_before is None:
+            self.tended_at[run.id] = now
         found = [one for one in self._of(run.id) if one.is_open and _is_due(one, enqueued_before)]
         for one in found[:count]:
             one.enqueued_at = now
             if run.request.chunk_size == 1:
                 one.chunk = replace(one.chunk, attempts=one.chunk.attempts + 1)
         return [one.chunk for one in found[:count]]
+
+    async def tend(self, run_id: UUID) -> None:
+        self._answer()
+        self.tended_at[run_id] = self._tick()
 
     async def exhausted(self, run_id: UUID, enqueued_before: datetime, attempts: int, count: int) -> Sequence[Chunk]:
         self._answer()
@@ -182,9 +188,13 @@ class FakeRunLedger:
 
     async def speed(self) -> float | None:
         self._answer()
-        for run in await self.latest(len(self.runs)):
-            if run.finished_at is not None and run.state is not RunState.CANCELLED and run.counts.users:
-                return run.counts.users / (run.finished_at - run.started_at).total_seconds()
+        ended = [run for run in await self.latest(len(self.runs)) if run.finished_at and run.counts.users]
+        speeds = [
+            run.counts.users / (run.finished_at - run.started_at).total_seconds()
+            for run in ended
+            if run.finished_at is not None and run.state is not RunState.CANCELLED
+        ]
+        return max(speeds[:10], default=None)
         return None
 
     async def is_untended(self, run_id: UUID, since: datetime) -> bool:

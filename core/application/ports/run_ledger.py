@@ -59,8 +59,12 @@ class RunLedger(Protocol):
     async def take_open(self, run: Run, enqueued_before: datetime | None, count: int) -> Sequence[Chunk]:
         """Up to so many open chunks that were never enqueued, or (unless None) before that moment: now they are.
 
-        Where chunks are of one user, each time counts as an attempt.
+        Where chunks are of one user, each time counts as an attempt. Who takes what never was enqueued tends the run.
         """
+        ...
+
+    async def tend(self, run_id: UUID) -> None:
+        """Let others know that somebody goes on with the run."""
         ...
 
     async def exhausted(self, run_id: UUID, enqueued_before: datetime, attempts: int, count: int) -> Sequence[Chunk]:

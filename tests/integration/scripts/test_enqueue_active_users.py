@@ -276,6 +276,8 @@ async def test_users_of_a_file_and_a_dry_run(service: Service) -> None:
         (["--limit", "0"], "--limit 0 is wrong"),
         (["--rate", "0"], "--rate 0 is wrong"),
         (["--rate", "5", "--resume", "x"], "--rate and --resume exclude each other"),
+        (["--chunk", "5", "--resume", "x"], "--chunk and --resume exclude each other"),
+        (["--dry-run", "--resume", "x"], "--dry-run and --resume exclude each other"),
         (["--all", "--days", "3"], "--days and --all exclude each other"),
         (["--model", "v9"], "there is no model collaborative_filtering_v9"),
         (["--resume", "11111111-1111-1111-1111-111111111111"], "there is no run 11111111"),

@@ -267,6 +267,18 @@ async def test_a_run_is_untended_until_somebody_takes_its_chunks(ledger: RunLedg
     assert not await ledger.is_untended(run.id, later)
 
 
+async def test_whoever_looks_for_lost_chunks_alone_does_not_tend_the_run(ledger: RunLedger) -> None:
+    run = await ledger.begin_run(REQUEST, "anna")
+    later = await ledger.moment()
+
+    await ledger.take_open(run, later, 10)
+    was_untended = await ledger.is_untended(run.id, later)
+    await ledger.tend(run.id)
+
+    assert was_untended
+    assert not await ledger.is_untended(run.id, later)
+
+
 async def test_without_postgres_the_ledger_says_so() -> None:
     async with open_pool("postgresql://u:p@127.0.0.1:1/d") as pool:
         for ledger in (PostgresRunLedger(pool), FakeRunLedger(unavailable=True)):

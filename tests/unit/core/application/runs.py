@@ -90,7 +90,7 @@ class BulkStage:
             self.paces.append(seconds)
             await self.when_pacing()
 
-        return ContinueRun(self.ledger, self.active_users, self.queue, lambda: 0.0, sleep)
+        return ContinueRun(self.ledger, self.active_users, self.queue, lambda: sum(self.paces), sleep)
 
     @property
     def sweep_runs(self) -> SweepRuns:

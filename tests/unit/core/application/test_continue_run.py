@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from core.application.sweep_runs import OVERDUE_AFTER
 from core.domain.errors import ArchiveUnavailable, QueueUnavailable, RunTakenOver
 from core.domain.run import RunCounts, RunState
 from tests.unit.core.application.runs import EVERYBODY, USERS, BulkStage, likes, nobody_paces, user
@@ -59,7 +60,23 @@ async def test_no_more_users_a_second_are_enqueued_than_the_run_was_asked_to() -
     await stage.continue_run(await stage.start_run(replace(EVERYBODY, users_per_s=2), "anna"))
 
     assert enqueued == [2, 4, 5]
-    assert stage.paces == [1.0, 2.0, 2.5]
+    assert stage.paces == [1.0, 1.0, 0.5]
+
+
+async def test_a_run_is_tended_however_long_its_pace_makes_it_pause() -> None:
+    stage, was_left_alone = BulkStage(), list[bool]()
+    run = await stage.start_run(replace(EVERYBODY, users_per_s=0.1), "anna")
+
+    async def look() -> None:
+        stage.ledger.clock.advance(stage.paces[-1])
+        was_left_alone.append(await stage.ledger.is_untended(run.id, await stage.ledger.moment() - OVERDUE_AFTER))
+
+    stage.when_pacing = look
+
+    await stage.continue_run(run)
+
+    assert sum(stage.paces) == pytest.approx(50)
+    assert not any(was_left_alone)
 
 
 async def test_who_goes_on_with_a_run_keeps_its_rate() -> None:
@@ -71,7 +88,7 @@ async def test_who_goes_on_with_a_run_keeps_its_rate() -> None:
 
     assert (half.counts.users, half.is_enumerated) == (2, False)
     assert users_of(stage) == USERS
-    assert stage.paces == [1.0, 1.5]
+    assert stage.paces == [1.0, 0.5]
 
 
 async def test_a_part_of_a_run_without_a_rate_is_all_of_it() -> None:

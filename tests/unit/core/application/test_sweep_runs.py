@@ -53,6 +53,18 @@ async def test_an_enumeration_that_was_left_alone_is_gone_on_with() -> None:
     assert (await stage.seen(run)).counts == RunCounts(users=5, stored=5)
 
 
+async def test_however_often_sweepers_look_an_enumeration_that_was_left_alone_is_gone_on_with() -> None:
+    stage = BulkStage()
+    run = await stage.start_run(EVERYBODY, "anna")
+    await stage.ledger.add_users(run, USERS[:2], USERS[1], is_last=False)
+
+    for _ in range(4):
+        stage.ledger.clock.advance(15)
+        await stage.sweep_runs()
+
+    assert (await stage.seen(run)).is_enumerated
+
+
 async def test_a_sweeper_goes_on_at_the_rate_of_the_run_and_waits_for_nothing() -> None:
     stage = BulkStage()
     run = await stage.start_run(replace(EVERYBODY, users_per_s=0.1), "anna")

@@ -35,6 +35,7 @@ from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import feed_key
 from core.infrastructure.redis_job_queue import RedisJobQueue
+from core.logs import set_up_logs
 from core.settings import Settings
 from scripts.bench.bulk_stages import microseconds_by_stage
 from scripts.bench.http_load import Answer, Connection, post_request
@@ -129,6 +130,7 @@ def bulk(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Run a whole service of its own, and generate everybody's feed."""
+    set_up_logs("WARNING", "bench")
     figures = run_to_end(measure(users, posts, interactions, misses, sample))
     print(msgspec.json.encode(asdict(figures)).decode()) if as_json else console.print(_table(figures))
 

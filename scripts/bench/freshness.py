@@ -84,8 +84,8 @@ class ReadRound:
 @dataclass(frozen=True, slots=True)
 class FreshnessFigures:
     """Seconds from a commit: to_feed, to the whole answer of a feed that knows of it and lacks the post; to_hidden, to
-    the first without the post, whatever feed it is cut from. Each of `all` acts, of those `inserted` as by the app, and
-    of those `posted`.
+    the first without the post, whatever feed it is cut from. Each of `all` acts, and of those
+    `inserted` as by the app and `posted`.
 
     given_up: acts that no feed knew of in half a minute; acts_a_second, reads_a_second: as they went while those were
     measured; statuses: of all answers but wrk's; kept_share: the median of the rounds.
@@ -189,12 +189,8 @@ class Traffic:
                 else:
                     await self.insert((user_id, post_id, "view"))
 
-        task = asyncio.create_task(_each_connected(self.port, ACTORS, act_on))
-        try:
+        async with _meanwhile(_each_connected(self.port, ACTORS, act_on)):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 @app.command()
@@ -320,21 +316,19 @@ async def _new_post(traffic: Traffic) -> PostFigures:
     drawn = traffic.random.sample(range(MEMBERS), LIKERS + ASKING)
     asking = [user_of(row) for row in drawn[LIKERS:]]
     left = iter(asking)
-    until = time.monotonic() + AT_MOST_SECONDS
     reached: list[float] = []
     committed = asyncio.get_running_loop().create_future()
 
     async def ask_on(connection: Connection) -> None:
         user_id = next(left)
-        acting = asyncio.create_task(_go_on(traffic, user_id))
-        began = await committed
-        while time.monotonic() < until and 2 * len(reached) < len(asking):
-            await traffic.reads.turn()
-            page, moment = await traffic.read(connection, user_id)
-            if post_id in _posts_of(page):
-                reached.append(moment - began)
-                break
-        acting.cancel()
+        async with _meanwhile(_go_on(traffic, user_id)):
+            began = await committed
+            while time.monotonic() < began + AT_MOST_SECONDS and 2 * len(reached) < len(asking):
+                await traffic.reads.turn()
+                page, moment = await traffic.read(connection, user_id)
+                if post_id in _posts_of(page):
+                    reached.append(moment - began)
+                    return
 
     members = asyncio.create_task(_each_connected(traffic.port, ASKING, ask_on))
     await asyncio.sleep(MEMBER_ACTS_EVERY_SECONDS)
@@ -391,6 +385,17 @@ async def _reads_by_own_load(traffic: Traffic, seconds: int) -> float:
         ]
         await steady_load(connections, lambda: next(requests), stop, answers.append)
     return sum(answer.status == 200 for answer in answers) / seconds
+
+
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """The work goes on inside the block, which ends where the work fails."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
 
 
 async def _each_connected(port: int, count: int, work: Callable[[Connection], Coroutine[Any, Any, None]]) -> None:

@@ -16,6 +16,8 @@ from scripts.bench.http_load import Connection
 HOST = "127.0.0.1"
 READY_WITHIN_SECONDS = 120.0
 TIMEOUT_SECONDS = 10.0
+MOST_REPEATED = 500
+"""Letters of what a command said that failed."""
 _UNSET = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "PORT", "MODEL_PATH", "MODEL_PIN")
 
 
@@ -32,7 +34,8 @@ class OwnService:
         command = await self._start(*arguments, **environment)
         output, errors = await command.communicate()
         if command.returncode:
-            raise ThreadsMlError(f"`threads-ml {' '.join(arguments)}` failed: {errors.decode().strip()}")
+            said = (errors or output).decode().strip()[-MOST_REPEATED:]
+            raise ThreadsMlError(f"`threads-ml {' '.join(arguments)}` ended with {command.returncode}: {said}")
         return output.decode()
 
     @asynccontextmanager

@@ -35,7 +35,8 @@ def _served(
 
 @pytest.fixture
 def _trained() -> None:
-    assert CliRunner().invoke(train_app).exit_code == 0
+    # A busy machine may be too slow for the gate: it is not what is looked at here.
+    assert CliRunner().invoke(train_app, ["--no-gate"]).exit_code == 0
 
 
 @pytest.fixture

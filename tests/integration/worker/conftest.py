@@ -17,7 +17,7 @@ from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from tests.integration.conftest import Servers
 
-WITHIN_SECONDS = 30.0
+WITHIN_SECONDS = 120.0  # the first worker on a machine compiles its kernels
 _INTERACT = "insert into user_interaction (user_id, post_id, interaction_type, created_at) values ($1, $2, 'like', $3)"
 
 

@@ -7,6 +7,7 @@ import asyncpg
 
 from core.application.ports.interaction_log import Recorded
 from core.domain.event import Event, Refusal, external_ids, id_taken
+from core.infrastructure.marked_changes import marking
 from core.infrastructure.postgres_interaction_history import as_aware
 from core.infrastructure.postgres_pool import Connection, Pool, borrowed, transaction
 
@@ -16,21 +17,13 @@ _HAS_METADATA = """
         where attrelid = 'user_interaction'::regclass and attname = 'metadata' and not attisdropped
     )
 """
-# One statement, and so one transaction and one round trip. Users are held in one order, then marked: whoever else marks
-# one of them waits, and so a user's sequences rise in the order of commits.
-_RECORD = """
+# One statement, and so one transaction and one round trip.
+_RECORD = f"""
     with event as materialized (
         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[])
             as told(id, user_id, post_id, type, created_at, metadata)
     ),
-    marked as (
-        insert into user_change (user_id, sequence, changed_at, is_due)
-        select user_id, nextval('interaction_sequence'), now(), true
-        from (select distinct user_id from event order by user_id) as users
-        on conflict (user_id) do update
-            set sequence = nextval('interaction_sequence'), changed_at = excluded.changed_at, is_due = true
-        returning user_id, sequence
-    ),
+    marked as ({marking("select distinct user_id from event")}),
     batch as (
         insert into accepted_batch (transaction, sequence, accepted_at, user_ids)
         select pg_current_xact_id(), max(sequence), now(), array_agg(user_id) from marked
@@ -41,14 +34,14 @@ _RECORD = """
         on conflict do nothing
     ),
     added as (
-        insert into user_interaction (id, user_id, post_id, interaction_type, created_at{columns})
-        select id, user_id, post_id, type, created_at{values} from event order by id
+        insert into user_interaction (id, user_id, post_id, interaction_type, created_at{{columns}})
+        select id, user_id, post_id, type, created_at{{values}} from event order by id
         on conflict do nothing
         returning id
     )
     select array(select user_id from marked) as user_ids, array(select sequence from marked) as sequences,
         array(select id from added) as added
-"""
+"""  # noqa: S608 - statements of this code alone
 _METADATA = {"columns": ", metadata", "values": ", metadata::jsonb"}
 _STORED = """
     select id, user_id, post_id, interaction_type::text as type, created_at from user_interaction

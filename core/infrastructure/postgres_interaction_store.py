@@ -9,6 +9,7 @@ import numpy as np
 
 from core.domain.errors import InvalidInput
 from core.infrastructure.interaction_rows import TYPES, UUID_BYTES, InteractionRows
+from core.infrastructure.marked_changes import marking
 from core.infrastructure.postgres_pool import Connection, Pool, transaction
 
 LONGEST_STATEMENT_SECONDS = 86_400.0
@@ -39,18 +40,12 @@ _MERGE = f"""
     order by id
 """  # noqa: S608 - the types are constants
 _HAS_FEEDS = "select exists (select from feed)"
-# Users whose feeds do not know of what is new, in the order of whoever else marks some.
-_MERGE_AND_MARK = """
-    with added as ({merge} returning user_id),
-    marked as (
-        insert into user_change (user_id, sequence, changed_at, is_due)
-        select user_id, nextval('interaction_sequence'), now(), true
-        from (select distinct user_id from added order by user_id) as users
-        on conflict (user_id) do update
-            set sequence = nextval('interaction_sequence'), changed_at = excluded.changed_at, is_due = true
-    )
+# Users whose feeds do not know of what is new.
+_MERGE_AND_MARK = f"""
+    with added as ({{merge}} returning user_id),
+    marked as ({marking("select distinct user_id from added")})
     select count(*) from added
-"""
+"""  # noqa: S608 - statements of this code alone
 _MERGE_EXTERNAL_IDS = """
     insert into external_id select distinct on (id) id, text from staged_external_id order by id
     on conflict do nothing

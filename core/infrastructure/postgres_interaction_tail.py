@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.domain.model import ModelRecord
 from core.infrastructure.interaction_arrays import COLUMNS, WHOLE, InteractionArrays, copied_interactions
 from core.infrastructure.postgres_pool import Connection, Pool, borrowed
+from core.infrastructure.row_transactions import transaction_of_row
 
 TIMEOUT_SECONDS = 30.0
 OVERLAP_SECONDS = 60.0
@@ -30,22 +31,17 @@ _SEEN = f"""
     select pg_current_snapshot()::text as snapshot, now() as now, {OPEN_SINCE} as open_since,
         pg_snapshot_xmax(pg_current_snapshot())::text::int8 as next_transaction
 """
-# A row names its transaction by 32 bits; the others are those of now, or one less for what has a higher number.
-TRANSACTION = """
-    (case when xmin::text::int8 <= {next}::int8 & 4294967295 then {next}::int8 >> 32
-        else ({next}::int8 >> 32) - 1 end << 32
-        | xmin::text::int8)::text::xid8
-"""
-_UNSEEN = f"and not pg_visible_in_snapshot({TRANSACTION}, '{{snapshot}}'::pg_snapshot)"
+_TRANSACTION = transaction_of_row("{next}::bigint")
+_UNSEEN = f"and not pg_visible_in_snapshot({_TRANSACTION}, '{{snapshot}}'::pg_snapshot)"
 # Of a part of a transaction, as savepoints make them, a snapshot says that it is over though the whole was open: of
 # those that began since the oldest open one the ones that have been read are known by name.
 _UNREAD = f"""
-    and {TRANSACTION} >= pg_snapshot_xmin('{{snapshot}}'::pg_snapshot)
-    and {TRANSACTION} <> all('{{{{{{known}}}}}}'::xid8[])
+    and {_TRANSACTION} >= pg_snapshot_xmin('{{snapshot}}'::pg_snapshot)
+    and {_TRANSACTION} <> all('{{{{{{known}}}}}}'::xid8[])
 """
 _KNOWN = f"""
-    select distinct ({TRANSACTION})::text::int8 as transaction from user_interaction
-    where created_at >= '{{since}}'::timestamptz and {TRANSACTION} >= pg_snapshot_xmin('{{snapshot}}'::pg_snapshot)
+    select distinct ({_TRANSACTION})::text::int8 as transaction from user_interaction
+    where created_at >= '{{since}}'::timestamptz and {_TRANSACTION} >= pg_snapshot_xmin('{{snapshot}}'::pg_snapshot)
 """  # noqa: S608 - values of Postgres
 _SINCE = f"""
     select {COLUMNS} from user_interaction

@@ -8,7 +8,9 @@ from typing import Any
 from core.application.ports.new_interactions import Reading
 from core.domain.interaction import InteractionType
 from core.domain.user_change import SEEN_AT_MOST, UserChange
+from core.infrastructure.marked_changes import marking
 from core.infrastructure.postgres_pool import Connection, Pool, transaction
+from core.infrastructure.row_transactions import transaction_of_row
 
 OVERLAP_SECONDS = 60.0
 JUST_READ_SECONDS = 0.05
@@ -33,19 +35,23 @@ _TURN = """
     where id = 1 and read_at not between now() - $1::interval and now()
     for update skip locked
 """
+_UNMARKED = """
+    select distinct user_id from unread
+    where not exists (select from accepted_batch as own where own.transaction = unread.transaction)
+"""
 # A row's xmin is the transaction, or the part of one, that wrote it. All before the watermark's were over when that was
 # set: their rows have been read. Of those from there on the ones that have been read are known by name, also parts of
-# transactions, of which a snapshot cannot say whether they are over. Of xmin the upper half is missing: it is that of
-# the largest number below the next one to be given out. A watermark beyond that comes from another server, by a backup.
-_READ = """
+# transactions, of which a snapshot cannot say whether they are over. A watermark beyond the next one to be given out
+# comes from another server, by a backup.
+_READ = f"""
     with moment as materialized (
         select pg_snapshot_xmin(pg_current_snapshot()) as all_before,
             pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next
     ),
     written as materialized (
         select user_id, post_id, created_at,
-            (next - ((next - row.xmin::text::bigint) & 4294967295))::text::xid8 as transaction
-        from user_interaction as row, moment
+            {transaction_of_row("next")} as transaction
+        from user_interaction, moment
         where created_at >= $1::timestamptz and interaction_type = any($2)
             and user_id is not null and post_id is not null
     ),
@@ -59,16 +65,7 @@ _READ = """
         where not exists (select from read_transaction as known where known.transaction = accepted.transaction)
     ),
     marked as (
-        insert into user_change (user_id, sequence, changed_at, is_due)
-        select user_id, nextval('interaction_sequence'), now(), true
-        from (
-            select distinct user_id from unread
-            where not exists (select from accepted_batch as own where own.transaction = unread.transaction)
-            order by user_id
-        ) as users
-        on conflict (user_id) do update
-            set sequence = nextval('interaction_sequence'), changed_at = excluded.changed_at, is_due = true
-        returning user_id, sequence
+        {marking(_UNMARKED)}
     ),
     remembered as (
         insert into read_transaction
@@ -91,7 +88,7 @@ _READ = """
     union all select user_id, null, null, sequence from marked
     union all select user_id, null, null, null from batch, unnest(user_ids) as user_id
     union all select null, null, null, count(*) from unread
-"""
+"""  # noqa: S608 - statements of this code alone
 # Joined to what was read it would be by loops in loops: nobody has counted the rows of a part of a statement.
 _SEQUENCES = "select user_id, sequence from user_change where user_id = any($1::uuid[])"
 

@@ -16,7 +16,6 @@ from core.infrastructure import postgres_interaction_tail
 from core.infrastructure.adbc_model_training import AdbcModelTraining
 from core.infrastructure.interaction_arrays import InteractionArrays
 from core.infrastructure.postgres_interaction_tail import (
-    TRANSACTION,
     PostgresInteractionTail,
     TailPosition,
     TailRead,
@@ -156,15 +155,6 @@ async def test_a_snapshot_of_another_server_is_not_believed(pool: Pool) -> None:
 
     assert posts_of(found.acts) == [2]
     assert posts_of((await read(tail, found.position)).acts) == []
-
-
-async def test_transactions_are_told_apart_after_their_numbers_have_begun_again(pool: Pool) -> None:
-    following = 2**33 + 10
-
-    number = TRANSACTION.format(next=following)
-    told = await pool.fetch(f"select ({number})::text as number from (values ('5'::xid), ('20'::xid)) as rows(xmin)")
-
-    assert [int(row["number"]) for row in told] == [2**33 + 5, 2**32 + 20]
 
 
 async def test_of_more_than_are_asked_for_the_newest_are_given(pool: Pool) -> None:

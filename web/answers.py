@@ -103,12 +103,17 @@ def page_or_not_modified(
 def ticket_answer(report: JobReport, applied: str = "") -> HTTPResponse:
     """202: come back to Location with the ticket."""
     job = _job_body(report)
-    return _json(job, 202, _headers_of_job(report, applied) | {Header.LOCATION: job.location})
+    return json_answer(job, 202, _headers_of_job(report, applied) | {Header.LOCATION: job.location})
 
 
 def job_answer(report: JobReport, applied: str = "") -> HTTPResponse:
     """200 in every state: the job's failure is no failure of the question."""
-    return _json(_job_body(report), 200, _headers_of_job(report, applied))
+    return json_answer(_job_body(report), 200, _headers_of_job(report, applied))
+
+
+def json_answer(body: msgspec.Struct, status: int, headers: dict[str, str]) -> HTTPResponse:
+    """Any body that is made for this answer alone."""
+    return PlainResponse(msgspec.json.encode(body), status, headers=headers, content_type="application/json")
 
 
 def page_body(page: FeedPage) -> PageBody:
@@ -200,7 +205,3 @@ def _names(if_none_match: str, etag: str) -> bool:
     if if_none_match.strip() == "*":
         return True
     return etag.removeprefix("W/") in _ENTITY_TAG.findall(if_none_match)
-
-
-def _json(body: msgspec.Struct, status: int, headers: dict[str, str]) -> HTTPResponse:
-    return PlainResponse(msgspec.json.encode(body), status, headers=headers, content_type="application/json")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import UUID
 
 from core.domain.user_change import UserChange
@@ -40,6 +40,10 @@ class Recommendation(NamedTuple):
     reason: Reason
 
 
+_NUMBER_DIGITS = 20
+ORDER_DIGITS = 2 * _NUMBER_DIGITS
+
+
 class FeedOrder(NamedTuple):
     """What decides which of two feeds of a user is newer; no clock does."""
 
@@ -49,7 +53,12 @@ class FeedOrder(NamedTuple):
     @property
     def digits(self) -> str:
         """Forty digits that compare as text like the order does."""
-        return f"{self.epoch:020d}{self.generation:020d}"
+        return "".join(f"{number:0{_NUMBER_DIGITS}d}" for number in self)
+
+    @classmethod
+    def of_digits(cls, digits: bytes) -> Self:
+        """The order that these forty digits are. Raises ValueError for anything else."""
+        return cls(int(digits[:_NUMBER_DIGITS]), int(digits[_NUMBER_DIGITS:]))
 
 
 NO_FEED = FeedOrder(0, 0)

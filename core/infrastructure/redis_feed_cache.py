@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from core.domain.errors import CacheUnavailable
-from core.domain.feed import Feed, FeedOrder, FirstPage
+from core.domain.feed import ORDER_DIGITS, Feed, FeedOrder, FirstPage
 from core.infrastructure.gathered_reads import GatheredReads
 from core.infrastructure.packed_recommendations import PackedRecommendations, PackedTexts, pack
 from core.infrastructure.page_rendering import RenderedStart, rendered_starts
@@ -20,7 +20,6 @@ KEPT_AFTER_EXPIRY = timedelta(hours=1)
 COLD_SECONDS = 30
 FIRST_PAGE_LIMIT = 50
 FEEDS_A_ROUND_TRIP = 50
-_NUMBER_DIGITS = 20
 
 # The value begins with the order, 40 digits: as text it compares like the numbers do. What begins otherwise is not
 # ours and gives way. An equal order is the same feed again, written anew in case the old bytes cannot be read.
@@ -213,14 +212,14 @@ def _encoded(feed: Feed, first_page_limit: int, start: RenderedStart) -> bytes:
 
 
 def _decoded(user_id: UUID, value: bytes) -> Feed:
-    stored = _decoder.decode(memoryview(value)[2 * _NUMBER_DIGITS :])
+    stored = _decoder.decode(memoryview(value)[ORDER_DIGITS:])
     recommendations = PackedRecommendations.checked(stored.records)
     start = RenderedStart(stored.first_deflated, stored.first_crc, stored.first_length)
     return Feed(
         user_id=user_id,
         recommendations=recommendations,
         model_version=stored.model_version,
-        order=FeedOrder(int(value[:_NUMBER_DIGITS]), int(value[_NUMBER_DIGITS : 2 * _NUMBER_DIGITS])),
+        order=FeedOrder.of_digits(value[:ORDER_DIGITS]),
         generated_at=stored.generated_at,
         expires_at=stored.expires_at,
         built_up_to=stored.built_up_to,

@@ -10,6 +10,7 @@ from core.infrastructure.adbc_timed_interactions import IdentifiedInteractions
 from core.infrastructure.key_rows import rows_of_keys
 from core.infrastructure.ranking_model import RankingModel
 from core.recommender.interaction_matrix import decayed_weights, user_item_matrix
+from core.recommender.timed_interactions import places_of
 
 
 class ServedLists:
@@ -48,8 +49,7 @@ class ServedLists:
     def _histories(self, users: NDArray[np.int64], cut: float) -> tuple[csr_array, csr_array]:
         """CSR (q, the model's posts), twice: what each of these users' posts counts by then, and 1 for each."""
         known = int(np.searchsorted(self._weighed.times, cut, side="right"))
-        line_of = np.full(self._weighed.user_count, -1)
-        line_of[users] = np.arange(len(users))
+        line_of = places_of(users, self._weighed.user_count)
         lines, columns = line_of[self._weighed.users[:known]], self._columns[self._weighed.posts[:known]]
         wanted = (lines >= 0) & (columns >= 0)
         lines, columns, shape = lines[wanted], columns[wanted], (len(users), len(self._model.post_keys))

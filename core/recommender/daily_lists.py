@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from core.recommender.algorithm import Algorithm
 from core.recommender.replay import DAY_HOURS
 from core.recommender.tail import Tail, TakesTail
-from core.recommender.timed_interactions import TimedInteractions
+from core.recommender.timed_interactions import TimedInteractions, places_of
 
 _ROUNDING = 1e-6
 
@@ -30,7 +30,7 @@ class _Numbered(NamedTuple):
 
     def columns(self, post_count: int) -> NDArray[np.int64]:
         """(all posts,)."""
-        return _places(self.posts, post_count)
+        return places_of(self.posts, post_count)
 
 
 class DailyModels:
@@ -84,10 +84,10 @@ class DailyModels:
     def _learned(self, learned_at: float) -> _Numbered:
         known = self.up_to(learned_at)
         users, posts = np.unique(known.users), np.unique(known.posts)
-        user_rows, now = _places(users, known.user_count), float(known.times[-1])
+        user_rows, now = places_of(users, known.user_count), float(known.times[-1])
         compact = known._replace(
             users=user_rows[known.users],
-            posts=_places(posts, known.post_count)[known.posts],
+            posts=places_of(posts, known.post_count)[known.posts],
             user_count=len(users),
             post_count=len(posts),
         )
@@ -118,7 +118,7 @@ class DailyLists:
         asked_at = moment - age_hours
         model = self._models.with_tail_at(asked_at) if self._has_tail else self._models.at(asked_at)
         histories = self._models.up_to(asked_at if self._is_live else model.learned_at)
-        lines, columns = _places(users, histories.user_count), model.columns(histories.post_count)
+        lines, columns = places_of(users, histories.user_count), model.columns(histories.post_count)
         asked = histories.where((lines[histories.users] >= 0) & (columns[histories.posts] >= 0))
         asked = asked._replace(
             users=lines[asked.users], posts=columns[asked.posts], user_count=len(users), post_count=len(model.posts)
@@ -129,10 +129,3 @@ class DailyLists:
         rows = algorithm.recommend(queries, model.user_rows[users], had, limit, self._threads).rows
         lists: NDArray[np.int64] = np.where(rows >= 0, model.posts[rows], -1)
         return lists
-
-
-def _places(numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """(count,): where each number below the count is among these, -1 for those that are not."""
-    places = np.full(count, -1)
-    places[numbers] = np.arange(len(numbers))
-    return places

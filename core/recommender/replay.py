@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 
 from core.recommender.algorithm import Algorithm, InteractionMatrices
 from core.recommender.ranking_metrics import ndcg_at_k
-from core.recommender.timed_interactions import TimedInteractions, first_times
+from core.recommender.timed_interactions import TimedInteractions, first_times, places_of
 
 DAY_HOURS, WEEK_HOURS = 24.0, 168.0
 _ROUNDING = 1e-6
@@ -308,10 +308,10 @@ class _Past:
         known = ordered.where(np.arange(np.searchsorted(ordered.times, cut, side="right")))
         self.cut, self.now, self.all_posts = cut, float(known.times[-1]), ordered.post_count
         self.users, self.posts = np.unique(known.users), np.unique(known.posts)
-        self._row_of = _rows_of(self.users, ordered.user_count)
+        self._row_of = places_of(self.users, ordered.user_count)
         self._known = known._replace(
             users=self._row_of[known.users],
-            posts=_rows_of(self.posts, ordered.post_count)[known.posts],
+            posts=places_of(self.posts, ordered.post_count)[known.posts],
             user_count=len(self.users),
             post_count=len(self.posts),
         )
@@ -369,12 +369,6 @@ def _lists_from(source: ListSource, past: _Past, made: _Made, plan: Replay) -> L
         return lists.astype(np.int64)
 
     return lists_for
-
-
-def _rows_of(numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    rows = np.full(count, -1)
-    rows[numbers] = np.arange(len(numbers))
-    return rows
 
 
 def _picked(matrix: csr_array, rows: NDArray[np.int64]) -> csr_array:

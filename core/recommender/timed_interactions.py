@@ -49,6 +49,13 @@ class TimedInteractions(NamedTuple):
         return np.maximum(0, np.where(np.isfinite(births), now - births, 0))
 
 
+def places_of(numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """(count,): where each number below the count stands among these, -1 for those that do not."""
+    places = np.full(count, -1)
+    places[numbers] = np.arange(len(numbers))
+    return places
+
+
 def first_times(interactions: TimedInteractions) -> NDArray[np.int64]:
     """Places of each pair's first interaction, ascending by time; of several at one moment, the first in order."""
     order = np.argsort(interactions.times, kind="stable")

@@ -1,9 +1,9 @@
 """What users did, told as it happens."""
 
-import msgspec
-from sanic.response import HTTPResponse, raw
+from sanic.response import HTTPResponse
 
 from core.domain.event import EventsRefused
+from web.answers import Header, json_answer
 from web.context import App, HttpRequest
 from web.events import read_events, receipt_body, refused_fields
 
@@ -21,5 +21,4 @@ async def record(request: HttpRequest) -> HTTPResponse:
         receipt = await use_cases.record_interactions(told.events, told.refusals, all_or_nothing=told.all_or_nothing)
     except EventsRefused as error:
         raise refused_fields(error, request.body) from error
-    body = msgspec.json.encode(receipt_body(receipt))
-    return raw(body, 202, headers={"Cache-Control": "no-store"}, content_type="application/json")
+    return json_answer(receipt_body(receipt), 202, {Header.CACHE_CONTROL: "no-store"})

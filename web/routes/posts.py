@@ -4,11 +4,11 @@ from datetime import datetime
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sanic.response import HTTPResponse, raw
+from sanic.response import HTTPResponse
 
 from core.domain.ids import to_uuid
 from core.domain.post_state import PostState
-from web.answers import Header
+from web.answers import Header, json_answer
 from web.context import App, HttpRequest
 from web.post_requests import read_post_body, read_post_id
 
@@ -47,5 +47,4 @@ async def show_post(request: HttpRequest, text: str) -> HTTPResponse:
 
 def _answer(text: str, state: PostState) -> HTTPResponse:
     body = PostStateBody(text, state.hidden, UNSET if state.expires_at is None else state.expires_at)
-    headers: dict[str, str] = {Header.CACHE_CONTROL: "no-store"}
-    return raw(msgspec.json.encode(body), headers=headers, content_type="application/json")
+    return json_answer(body, 200, {Header.CACHE_CONTROL: "no-store"})

@@ -41,6 +41,7 @@ from scripts.bench.bulk_stages import microseconds_by_stage
 from scripts.bench.http_load import Answer, Connection, post_request
 from scripts.bench.miss import source_of
 from scripts.bench.own_service import HOST, TIMEOUT_SECONDS, OwnService, free_port
+from scripts.bench.percentile import percentile
 from scripts.bench.plain_bulk import PlainBulk
 from scripts.bench.process_watch import ProcessWatch
 from scripts.bench.train import fill_interactions
@@ -240,14 +241,14 @@ class _Measurement:
         left = len(user_ids) - len(missed)
         running = asyncio.create_task(self._enqueue("--all", "--limit", str(left)))
         answers = await _asked_until(running, self._service.port, missed, per_s)
-        generated = sorted(1000 * one.seconds for one in answers if source_of(one) == "generated")
+        generated = [1000 * one.seconds for one in answers if source_of(one) == "generated"]
         if not generated:
             raise ThreadsMlError("no request missed while the run went on: it was too short")
         return Misses(
             asked_per_s=per_s,
             generated=len(generated),
-            p50_ms=generated[len(generated) // 2],
-            p99_ms=generated[int(0.99 * len(generated))],
+            p50_ms=percentile(generated, 0.5),
+            p99_ms=percentile(generated, 0.99),
             users_per_s=left / await running,
         )
 

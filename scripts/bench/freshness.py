@@ -26,6 +26,7 @@ from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from scripts.bench.http_load import Answer, Connection, post_request, steady_load
 from scripts.bench.miss import prepare_feedless, users_with_history
 from scripts.bench.own_service import HOST, TIMEOUT_SECONDS, OwnService, free_port
+from scripts.bench.percentile import percentile
 from scripts.bench.planted_community import MEMBERS, MEMBERS_POSTS, fill_with_community, post_of, user_of
 from scripts.bench.serve import CONNECTIONS, GENERATE, listed_script, measure_by_wrk
 from scripts.command import command_app, console, run_to_end
@@ -428,12 +429,10 @@ def _by_way(probes: Sequence[Probe], seconds_of: Callable[[Probe], float | None]
 
 def _percentiles(seconds: Sequence[float | None]) -> Percentiles:
     """Of those that were not given up."""
-    ordered = sorted(second for second in seconds if second is not None)
-    if not ordered:
+    known = [second for second in seconds if second is not None]
+    if not known:
         return Percentiles(0, None, None)
-    return Percentiles(
-        len(ordered), ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-    )
+    return Percentiles(len(known), percentile(known, 0.5), percentile(known, 0.99))
 
 
 def _table(figures: FreshnessFigures) -> Table:

@@ -23,6 +23,7 @@ from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.embedded_valkey import EmbeddedValkey
 from scripts.bench.http_load import Connection, post_request
 from scripts.bench.own_service import HOST, TIMEOUT_SECONDS
+from scripts.bench.percentile import percentile
 from scripts.bench.serve import server
 from scripts.command import command_app, console, run_to_end
 
@@ -93,7 +94,7 @@ def _figures(
         plain=plain,
         plain_without_alarm=without_alarm,
         times_plain=batches / plain,
-        p99_ms=1000 * sorted(many)[int(len(many) * 0.99)],
+        p99_ms=1000 * percentile(many, 0.99),
     )
 
 

@@ -19,6 +19,7 @@ from core.infrastructure.alembic_migrations import migrate
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from scripts.bench.http_load import Answer, Connection, post_request
 from scripts.bench.own_service import HOST, TIMEOUT_SECONDS, OwnService, free_port
+from scripts.bench.percentile import percentile
 from scripts.bench.train import fill_interactions
 from scripts.command import command_app, console, run_to_end
 
@@ -110,13 +111,13 @@ async def _asked(port: int, users: list[str], seed: int) -> list[Answer]:
 
 
 def _figures(answers: list[Answer], users: int) -> MissFigures:
-    ordered = sorted(1000 * answer.seconds for answer in answers)
+    took = [1000 * answer.seconds for answer in answers]
     return MissFigures(
         users=users,
         requests=len(answers),
-        p50_ms=ordered[len(ordered) // 2],
-        p99_ms=ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))],
-        worst_ms=ordered[-1],
+        p50_ms=percentile(took, 0.5),
+        p99_ms=percentile(took, 0.99),
+        worst_ms=max(took),
         sources=dict(Counter(source_of(answer) for answer in answers)),
         statuses=dict(Counter(str(answer.status) for answer in answers)),
     )

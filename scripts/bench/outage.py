@@ -33,6 +33,7 @@ from core.infrastructure.redis_feed_cache import feed_key
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from scripts.bench.http_load import NO_ANSWER, Answer, Connection, post_request
 from scripts.bench.own_service import HOST, TIMEOUT_SECONDS, OwnService, free_port
+from scripts.bench.percentile import percentile
 from scripts.bench.silenced import silenced_postgres, silenced_valkey
 from scripts.command import command_app, print_table, run_to_end
 
@@ -361,14 +362,14 @@ def _last_abnormal(noted: Sequence[Noted], since: float) -> float:
 
 def _figures(name: str, noted: Sequence[Noted], away: tuple[float, float], returned: float) -> RowFigures:
     meanwhile = [one for one in noted if away[0] <= one.answer.began < away[1]]
-    ordered = sorted(1000 * one.answer.seconds for one in meanwhile) or [0.0]
+    took = [1000 * one.answer.seconds for one in meanwhile] or [0.0]
     return RowFigures(
         away=name,
         requests=len(meanwhile),
         answers=dict(sorted(Counter(one.label for one in meanwhile).items())),
-        p50_ms=ordered[len(ordered) // 2],
-        p99_ms=ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))],
-        worst_ms=ordered[-1],
+        p50_ms=percentile(took, 0.5),
+        p99_ms=percentile(took, 0.99),
+        worst_ms=max(took),
         failures=sum(one.is_failure for one in noted),
         normal_again_seconds=_last_abnormal(noted, returned) - returned,
     )

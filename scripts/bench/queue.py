@@ -26,6 +26,7 @@ from core.domain.errors import ThreadsMlError
 from core.domain.job import Queue
 from core.infrastructure.embedded_valkey import EmbeddedValkey
 from core.settings import Settings
+from scripts.bench.percentile import percentile
 from scripts.command import command_app, console, run_to_end
 from worker.broker import build_broker
 from worker.careful_retries import CarefulRetries, NotedStarts
@@ -190,11 +191,10 @@ def _declared(broker: Any, results: Any) -> Any:
 
 
 def _figures(latencies: list[float], commands: float, cpu_share: float | None) -> BrokerFigures:
-    ordered = sorted(latencies)
     return BrokerFigures(
-        p50_ms=statistics.median(ordered),
-        p99_ms=ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))],
-        worst_ms=ordered[-1],
+        p50_ms=statistics.median(latencies),
+        p99_ms=percentile(latencies, 0.99),
+        worst_ms=max(latencies),
         idle_commands_a_second=commands,
         idle_cpu_share=cpu_share,
     )

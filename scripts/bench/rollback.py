@@ -20,6 +20,7 @@ from rich.table import Table
 
 from scripts.bench.http_load import Answer, Connection, post_request, steady_load
 from scripts.bench.own_service import HOST, TIMEOUT_SECONDS, OwnService, free_port
+from scripts.bench.percentile import percentile
 from scripts.command import command_app, console, run_to_end
 
 CALM_SECONDS = 3.0
@@ -138,8 +139,7 @@ def _figures(
 
 
 def _p99(answers: list[Answer]) -> float:
-    ordered = sorted(answer.seconds for answer in answers)
-    return 1000 * ordered[int(0.99 * len(ordered))] if ordered else 0.0
+    return 1000 * percentile([answer.seconds for answer in answers], 0.99) if answers else 0.0
 
 
 def _table(figures: RollbackFigures) -> Table:

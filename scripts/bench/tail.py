@@ -91,8 +91,9 @@ def measure(
     take_in_milliseconds, _ = _taken_in(held, came.of(before), nothing)
     take_in_more_milliseconds, tailed = _taken_in(held, came.of(last), nothing)
     histories = histories_of(matrix, history, requests, seed)
-    singles = _side_by_side([_single(one, [one.query_of(each) for each in histories]) for one in (model, tailed)])
-    chunks = _side_by_side([_chunk(one, [one.query_of(each) for each in histories]) for one in (model, tailed)])
+    asked = [(one, [one.query_of(each) for each in histories]) for one in (model, tailed)]
+    singles = _side_by_side([_single(*one) for one in asked], requests)
+    chunks = _side_by_side([_chunk(*one) for one in asked], requests)
     return TailFigures(
         users=users,
         posts=posts,
@@ -100,11 +101,11 @@ def measure(
         tail=held.held,
         new_users=len(tailed.users) - users,
         new_posts=len(tailed.posts) - posts,
-        single_milliseconds=singles[0] / requests,
-        single_milliseconds_with_tail=singles[1] / requests,
+        single_milliseconds=singles[0],
+        single_milliseconds_with_tail=singles[1],
         single_ratio=singles[0] / singles[1],
-        chunk_milliseconds_each=chunks[0] / requests,
-        chunk_milliseconds_each_with_tail=chunks[1] / requests,
+        chunk_milliseconds_each=chunks[0],
+        chunk_milliseconds_each_with_tail=chunks[1],
         chunk_ratio=chunks[0] / chunks[1],
         take_in_milliseconds=take_in_milliseconds,
         take_in_more_milliseconds=take_in_more_milliseconds,
@@ -151,15 +152,15 @@ def _chunk(model: RankingModel, queries: list[Query]) -> Callable[[], None]:
     return ask
 
 
-def _side_by_side(works: list[Callable[[], None]]) -> list[float]:
-    """Milliseconds of each, the median of rounds in which they take turns, after one that does not count."""
+def _side_by_side(works: list[Callable[[], None]], requests: int) -> list[float]:
+    """Milliseconds a request of each, the median of rounds in which they take turns, after one that does not count."""
     spent = np.empty((ROUNDS + 1, len(works)))
     for turn in range(ROUNDS + 1):
         for place, work in enumerate(works):
             started = time.perf_counter()
             work()
             spent[turn, place] = (time.perf_counter() - started) * 1_000
-    medians: list[float] = np.median(spent[1:], axis=0).tolist()
+    medians: list[float] = (np.median(spent[1:], axis=0) / requests).tolist()
     return medians
 
 

@@ -2,10 +2,11 @@
 
 import struct
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from core.domain.feed import Feed, Recommendation
 from core.infrastructure.exact_recommendations import ExactRecommendations
+from core.infrastructure.postgres_moments import microseconds
 from core.infrastructure.stored_reasons import REASONS
 
 COLUMNS = (
@@ -20,8 +21,6 @@ _HEAD, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _NULL = struct.pack(">i", -1)
 _FIRST = struct.Struct(">hi16s")
 _NUMBER, _ARRAY, _DIMENSION = struct.Struct(">iq"), struct.Struct(">iiii"), struct.Struct(">ii")
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def copied_feeds(feeds: Sequence[Feed]) -> Iterator[bytes]:
@@ -65,4 +64,4 @@ def _array(kind: int, form: str, items: Sequence[tuple[int, object]]) -> bytes:
 
 
 def _moment(moment: datetime) -> bytes:
-    return _NUMBER.pack(8, (moment - _EPOCH) // _MICROSECOND)
+    return _NUMBER.pack(8, microseconds(moment))

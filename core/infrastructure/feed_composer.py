@@ -1,13 +1,9 @@
 """The feeds of many users by arrays, equal to what the plain composition makes of each."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
-
-# A uuid.UUID in all respects, made ten times as fast.
-from asyncpg.pgproto.pgproto import UUID as QuickUUID  # noqa: N811 - it is a class
 from numpy.typing import NDArray
 
 from core.domain.composition import Composition
@@ -16,12 +12,13 @@ from core.domain.ranking import ComposedFeed
 from core.infrastructure.array_recommendations import recommendations_of
 from core.infrastructure.history_arrays import HistoryArrays
 from core.infrastructure.key_rows import NO_KEYS, KeyRows
+from core.infrastructure.postgres_moments import moment_of
+from core.infrastructure.quick_uuid import QuickUUID
 from core.infrastructure.ranking_model import RankingModel
 from core.recommender.feed_filling import FilledFeeds, Rules, fill_feeds
 
 # Where a UUID tells its version, and which one texts are turned into: see core.domain.ids.
 _VERSION_BYTE, _TEXT_VERSION = 6, 5
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class FeedComposer:
@@ -102,7 +99,7 @@ def _feeds(
     places = np.arange(keys.shape[1])
     reasons = (places >= filled.collaborative[:, None]).astype(np.uint8)
     recommendations = recommendations_of(keys, filled.scores, reasons, filled.lengths)
-    moments = [_EPOCH + timedelta(microseconds=moment) for moment in newest]
+    moments = list(map(moment_of, newest))
     return list(map(ComposedFeed, _ids(user_keys), recommendations, moments, sequences))
 
 

@@ -1,6 +1,6 @@
 """What has happened since a model learned, in the model's own rows and further ones."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from core.infrastructure.interaction_arrays import InteractionArrays
 from core.infrastructure.key_rows import NO_KEYS
+from core.infrastructure.postgres_moments import microseconds, moment_of
 from core.infrastructure.ranking_model import RankingModel, type_weights
 from core.recommender.tail import Tail, TakesTail
 from core.recommender.timed_interactions import TimedInteractions
@@ -15,8 +16,6 @@ from core.recommender.timed_interactions import TimedInteractions
 MICROSECONDS_PER_HOUR = 3_600_000_000
 KEPT_OF_TOO_MANY = 0.9
 """Of what may be held, once it is more: a little less, so that not every interaction drops another one."""
-
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class _Rows(NamedTuple):
@@ -64,7 +63,7 @@ class ModelTail:
     def newest(self) -> datetime | None:
         """The moment of the newest one, None where there is none."""
         moments = [int(part.moments.max()) for part in (self._rows, *self._added) if len(part.moments)]
-        return _EPOCH + timedelta(microseconds=max(moments)) if moments else None
+        return moment_of(max(moments)) if moments else None
 
     def unheard(self, user_keys: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
         """Those of the users, each once, who need all they ever did to be neighbours, and have not been added yet."""
@@ -165,11 +164,6 @@ class _LaterKeys:
 def can_have_tail(model: RankingModel) -> bool:
     """Whether its algorithm can count what happened after it learned."""
     return isinstance(model.algorithm, TakesTail) and model.algorithm.can_take_tail()
-
-
-def microseconds(moment: datetime) -> int:
-    """Since 2000, as Postgres counts."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _bytes_of(keys: NDArray[np.bytes_]) -> list[bytes]:

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 from uuid import UUID
 
-# A uuid.UUID in all respects, made ten times as fast.
-from asyncpg.pgproto.pgproto import UUID as QuickUUID  # noqa: N811 - it is a class
+from core.infrastructure.quick_uuid import QuickUUID
 
 ID_BYTES = 16
 

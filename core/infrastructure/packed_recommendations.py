@@ -6,10 +6,8 @@ from functools import cache
 from typing import Self, overload
 from uuid import UUID
 
-# A uuid.UUID in all respects, made ten times as fast.
-from asyncpg.pgproto.pgproto import UUID as QuickUUID  # noqa: N811 - it is a class
-
 from core.domain.feed import Recommendation
+from core.infrastructure.quick_uuid import QuickUUID
 from core.infrastructure.stored_reasons import REASONS
 
 RECORD_BYTES = 20

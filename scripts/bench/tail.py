@@ -14,7 +14,8 @@ from scipy.sparse import csr_array, vstack
 
 from core.domain.interaction import InteractionType
 from core.infrastructure.interaction_arrays import InteractionArrays
-from core.infrastructure.model_tail import ModelTail, microseconds
+from core.infrastructure.model_tail import ModelTail
+from core.infrastructure.postgres_moments import microseconds
 from core.infrastructure.ranking_model import Query, RankingModel
 from core.recommender.clustered_interactions import clustered_interactions
 from core.recommender.compiled import warm

@@ -11,7 +11,8 @@ from core.domain.interaction import Interaction, InteractionType, InteractionWei
 from core.infrastructure.adbc_interaction_table import InteractionColumns
 from core.infrastructure.adbc_model_training import fit
 from core.infrastructure.interaction_arrays import InteractionArrays
-from core.infrastructure.model_tail import ModelTail, can_have_tail, microseconds
+from core.infrastructure.model_tail import ModelTail, can_have_tail
+from core.infrastructure.postgres_moments import microseconds
 from core.infrastructure.ranking_model import RankingModel, keys_of
 from core.recommender.registry import algorithm_named
 from tests.unit.core.infrastructure.test_ranking_model import MODEL, NOW, POSTS, USERS

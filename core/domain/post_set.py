@@ -31,6 +31,3 @@ class Posts(frozenset[UUID]):
     def has_any_of(self, recommendations: Sequence[Recommendation], /) -> bool:
         """Whether one of the recommended posts is among them."""
         return bool(self) and any(item.post_id in self for item in recommendations)
-
-
-NO_POSTS = Posts()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from uuid import UUID
 
 
@@ -13,6 +14,9 @@ class PostState:
     hidden: bool = False
     expires_at: datetime | None = None
 
-    def is_hidden(self, now: datetime) -> bool:
-        """Whether the post must not be served at the moment."""
-        return self.hidden or (self.expires_at is not None and self.expires_at <= now)
+    @property
+    def hidden_from(self) -> float:
+        """Seconds since 1970 from when on the post must not be served: -inf for always, inf for never."""
+        if self.hidden:
+            return -inf
+        return inf if self.expires_at is None else self.expires_at.timestamp()

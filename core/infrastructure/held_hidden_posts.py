@@ -6,27 +6,25 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from contextlib import suppress
 from datetime import datetime
 from heapq import heappop, heappush
+from math import inf
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
 import structlog
 
-# A uuid.UUID in all respects, made ten times as fast.
-from asyncpg.pgproto.pgproto import UUID as QuickUUID  # noqa: N811 - it is a class
-
 from core.domain.errors import ThreadsMlError
 from core.domain.feed import Recommendation
 from core.domain.post_state import PostState
 from core.infrastructure.packed_recommendations import PackedRecommendations
 from core.infrastructure.postgres_post_states import PostgresPostStates
+from core.infrastructure.quick_uuid import QuickUUID
 from core.infrastructure.task_ending import end_task
 
 LOOK_SECONDS, READ_ALL_SECONDS = 0.5, 60.0
 # However many signals come in: a look costs about a millisecond.
 PAUSE_SECONDS = 0.05
 FIRST_READING_SECONDS = 10.0
-_NEVER = float("inf")
 
 
 class HiddenKeys(Collection[UUID]):
@@ -80,13 +78,13 @@ class _Told:
     def take(self, states: Iterable[PostState], now: float) -> None:
         """Later words about a post replace the earlier ones."""
         for state in states:
-            key, hidden_from = state.post_id.bytes, _hidden_from(state)
+            key, hidden_from = state.post_id.bytes, state.hidden_from
             self._latest.pop(key, None)
             if hidden_from <= now:
                 self.hidden.add(key)
                 continue
             self.hidden.remove(key)
-            if hidden_from < _NEVER:
+            if hidden_from < inf:
                 self._latest[key] = hidden_from
                 heappush(self.expiries, (hidden_from, key))
 
@@ -97,12 +95,6 @@ class _Told:
             if self._latest.get(key) == moment:  # nothing else was said of it since
                 del self._latest[key]
                 self.hidden.add(key)
-
-
-def _hidden_from(state: PostState) -> float:
-    if state.hidden:
-        return -_NEVER
-    return _NEVER if state.expires_at is None else state.expires_at.timestamp()
 
 
 class HeldHiddenPosts:

@@ -10,7 +10,7 @@ from core.domain.errors import CursorExpired
 from core.domain.feed import Feed, FeedOrder, FeedSource, FirstPage, Reason, Recommendation
 from core.domain.job import FeedRequest, PagePosition
 from core.domain.page import page_of
-from core.domain.post_set import NO_POSTS, Posts
+from core.domain.post_set import Posts
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 POSTS = [UUID(int=number) for number in range(10)]
@@ -89,8 +89,8 @@ def test_a_page_that_was_prepared_goes_out_only_if_nothing_of_it_is_left_out() -
     feed = replace(FEED, first_page=FirstPage(4, rendering="as it lies"))
     request = FeedRequest("user", limit=4)
 
-    untouched = page_of(feed, request, FeedSource.CACHE, [NO_POSTS, Posts([POSTS[4]])])
-    touched = page_of(feed, request, FeedSource.CACHE, [NO_POSTS, Posts([POSTS[3]])])
+    untouched = page_of(feed, request, FeedSource.CACHE, [Posts([POSTS[4]])])
+    touched = page_of(feed, request, FeedSource.CACHE, [Posts([POSTS[3]])])
 
     assert (untouched.rendering, untouched.left_out) == ("as it lies", "")
     assert touched.rendering is None
@@ -112,4 +112,4 @@ def test_exclusions_are_the_callers_own_and_mark_nothing() -> None:
 
     assert [item.post_id for item in page.recommendations] == [POSTS[1], *POSTS[3:6]]
     assert page.left_out != ""
-    assert page_of(FEED, request, FeedSource.CACHE, [NO_POSTS]).left_out == ""
+    assert page_of(FEED, request, FeedSource.CACHE, [Posts()]).left_out == ""

@@ -35,11 +35,11 @@ from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import feed_key
 from core.infrastructure.redis_job_queue import RedisJobQueue
-from core.logs import set_up_logs
 from core.settings import Settings
 from scripts.bench.bulk_stages import microseconds_by_stage
 from scripts.bench.http_load import Answer, Connection, post_request
 from scripts.bench.miss import source_of
+from scripts.bench.only_warnings import only_warnings
 from scripts.bench.own_service import HOST, TIMEOUT_SECONDS, OwnService, free_port
 from scripts.bench.percentile import percentile
 from scripts.bench.plain_bulk import PlainBulk
@@ -131,14 +131,13 @@ def bulk(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Run a whole service of its own, and generate everybody's feed."""
-    set_up_logs("WARNING", "bench")
     figures = run_to_end(measure(users, posts, interactions, misses, sample))
     print(msgspec.json.encode(asdict(figures)).decode()) if as_json else console.print(_table(figures))
 
 
 async def measure(users: int, posts: int, interactions: int, misses: float, sample: int) -> BulkFigures:
     """All of it in a folder of its own, which goes afterwards."""
-    with tempfile.TemporaryDirectory(prefix="threads-ml-bench-") as folder:
+    with only_warnings(), tempfile.TemporaryDirectory(prefix="threads-ml-bench-") as folder:
         service = OwnService(Path(folder), free_port())
         async with EmbeddedPostgres(service.folder / "data" / "postgres") as postgres:
             await migrate(postgres.url)

@@ -8,7 +8,6 @@ import msgspec
 import typer
 from rich.table import Table
 
-from core.logs import set_up_logs
 from scripts.bench.bulk import TARGET_USERS_PER_S, BulkFigures, measure
 from scripts.bench.bulk_plot import bulk_plot
 from scripts.bench.growth import numbers_of
@@ -32,7 +31,6 @@ def bulk_growth(
     """Generate everybody's feed, for so many made-up users and half as many posts, each size in a new service."""
     if plot and not plot.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {plot.parent}", param_hint="--plot")
-    set_up_logs("WARNING", "bench")
     measured = [
         run_to_end(measure(users, users // _USERS_PER_POST, interactions * users, 0, sample))
         for users in numbers_of(sizes)

@@ -29,6 +29,7 @@ from core.domain.interaction import Interaction, InteractionType
 from core.domain.job import GenerateMessage, Queue
 from core.domain.model import ModelRecord, ModelStatus
 from core.domain.popular import PopularFeed
+from tests.fakes.cached_users import FakeCachedUsers
 from tests.fakes.clock import FakeClock
 from tests.fakes.due_users import FakeDueUsers
 from tests.fakes.feed_archive import FakeFeedArchive
@@ -220,8 +221,12 @@ class Stage:
         return HidePost(self.posts, self.hidden_posts, self.post_signals)
 
     @property
+    def cached_users(self) -> FakeCachedUsers:
+        return FakeCachedUsers(self.cache, self.seen_posts)
+
+    @property
     def find_feed(self) -> FindFeed:
-        return FindFeed(self.cache, self.seen_posts, self.archive, self.stale_models, self.clock)
+        return FindFeed(self.cached_users, self.cache, self.seen_posts, self.archive, self.stale_models, self.clock)
 
     @property
     def get_feed(self) -> GetFeed:

@@ -15,6 +15,7 @@ from core.application.get_post import GetPost
 from core.application.hide_post import HidePost
 from core.application.measure_service import MeasureService
 from core.application.offer_popular import OfferPopular
+from core.application.ports.cached_users import CachedUsers
 from core.application.ports.clock import Clock
 from core.application.ports.feed_cache import FeedCache
 from core.application.ports.job_pacing import JobPacing
@@ -29,6 +30,7 @@ from core.application.renew_in_background import RenewInBackground
 from core.application.waiting_room import WaitingRoom
 from core.domain.errors import CacheUnavailable, ConfigurationError
 from core.infrastructure.absent_redis import (
+    AbsentCachedUsers,
     AbsentFeedCache,
     AbsentFeedSignals,
     AbsentJobPacing,
@@ -54,6 +56,7 @@ from core.infrastructure.postgres_post_states import PostgresPostStates
 from core.infrastructure.postgres_stored_feeds import PostgresStoredFeeds
 from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.postgres_user_sequences import PostgresUserSequences
+from core.infrastructure.redis_cached_users import RedisCachedUsers
 from core.infrastructure.redis_client import RedisClient, open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
@@ -93,6 +96,7 @@ class UseCases:
 class _Cached(NamedTuple):
     """What lies in the Redis of feeds."""
 
+    users: CachedUsers
     cache: FeedCache
     seen_posts: SeenPosts
     visits: Visits
@@ -127,7 +131,7 @@ async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
         stale_models = await stack.enter_async_context(HeldStaleModels(registry, settings.model_poll_seconds))
         archive = PostgresFeedArchive(servers.pool)
         cached = servers.cached
-        find_feed = FindFeed(cached.cache, cached.seen_posts, archive, stale_models, offer_popular.clock)
+        find_feed = FindFeed(cached.users, cached.cache, cached.seen_posts, archive, stale_models, offer_popular.clock)
         renew = await stack.enter_async_context(RenewInBackground(cached.pacing, servers.queue))
         await stack.enter_async_context(_visits_told(cached.visits))
         hide_post = HidePost(posts, hidden_posts, cached.signals)
@@ -212,16 +216,22 @@ async def _open_servers(stack: AsyncExitStack, settings: Settings) -> _Servers:
 
 async def _open_cache(stack: AsyncExitStack, settings: Settings, breaker: CircuitBreaker) -> _Cached:
     if not settings.redis_url:
-        return _Cached(AbsentFeedCache(), AbsentSeenPosts(), AbsentVisits(), AbsentJobPacing(), AbsentFeedSignals())
+        return _Cached(
+            AbsentCachedUsers(),
+            AbsentFeedCache(),
+            AbsentSeenPosts(),
+            AbsentVisits(),
+            AbsentJobPacing(),
+            AbsentFeedSignals(),
+        )
     # One more: the signals keep one to themselves.
     client = await _open_redis(
         stack, settings, settings.redis_url, "REDIS_URL", breaker, pool_size=settings.redis_pool_size + 1
     )
-    # A cached answer asks for the feed and for what its user has just seen: one round trip for both.
-    reads = GatheredReads(client, CacheUnavailable)
     return _Cached(
-        RedisFeedCache(client, settings.recommendation_batch_size, reads=reads),
-        RedisSeenPosts(client, reads),
+        RedisCachedUsers(GatheredReads(client, CacheUnavailable)),
+        RedisFeedCache(client, settings.recommendation_batch_size),
+        RedisSeenPosts(client),
         RedisVisits(client, settings.visit_recent_seconds),
         RedisJobPacing(client, settings.renewal_pace_seconds),
         await stack.enter_async_context(RedisFeedSignals(client)),

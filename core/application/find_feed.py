@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from core.application.ports.cached_users import CachedUsers
 from core.application.ports.clock import Clock
 from core.application.ports.feed_archive import FeedArchive
 from core.application.ports.feed_cache import FeedCache
@@ -34,6 +35,13 @@ class FoundFeed(NamedTuple):
         return self.source is not FeedSource.STALE
 
 
+class CacheLook(NamedTuple):
+    """What the cache alone has; is_cold: no feed, and lately no history was found that one could be made of."""
+
+    found: FoundFeed | None
+    is_cold: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class FindFeed:
     """A fresh feed that only the archive had goes back to the cache. Raises ArchiveUnavailable when none could tell.
@@ -41,6 +49,7 @@ class FindFeed:
     A provisional feed is stale for as long as the archive answers, even where that has none.
     """
 
+    cached_users: CachedUsers
     cache: FeedCache
     seen_posts: SeenPosts
     archive: FeedArchive
@@ -53,20 +62,19 @@ class FindFeed:
 
     async def in_cache(self, user_id: UUID) -> FoundFeed | None:
         """What the cache holds, None also while it is away: enough for a look again, as feeds are shown there last."""
-        asked = self.seen_posts.get(user_id)  # in the same round trip
+        return (await self.look(user_id)).found
+
+    async def look(self, user_id: UUID) -> CacheLook:
+        """The same, and whether the user is known to have no history: one round trip."""
         try:
-            cached = await self.cache.get(user_id)
+            feed, change, is_cold = await self.cached_users.get(user_id)
         except CacheUnavailable:
-            cached = None
-        try:
-            change = await asked
-        except CacheUnavailable:
-            change = None
-        if cached is None:
-            return None
-        is_fresh = self._is_fresh(cached) and not cached.is_provisional
+            return CacheLook(None)
+        if feed is None:
+            return CacheLook(None, is_cold)
+        is_fresh = self._is_fresh(feed) and not feed.is_provisional
         source = FeedSource.CACHE if is_fresh else FeedSource.STALE
-        return FoundFeed(cached, source, _unknown_to(cached, change))
+        return CacheLook(FoundFeed(feed, source, _unknown_to(feed, change)))
 
     async def seen_by(self, user_id: UUID) -> UserChange | None:
         """What the user has done lately, for an answer without a feed of the user's own."""

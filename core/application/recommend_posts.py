@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from core.application.cut_page import CutPage
-from core.application.find_feed import FindFeed, FoundFeed
+from core.application.find_feed import CacheLook, FindFeed, FoundFeed
 from core.application.job_report import JobReport
 from core.application.offer_popular import OfferPopular
 from core.application.ports.clock import Clock
@@ -63,14 +63,13 @@ class RecommendPosts:
         Raises CursorExpired for a page of a feed that is gone, SequenceUnknown for a number that was never given, and
         Overloaded where neither a feed nor room for one is.
         """
-        if not request.recent_post_ids:
-            self.visits.note(request.user_id)
+        look = await self._look_into_cache(request)
+        at_once = self._at_once(request, request_id, look)
+        if at_once is not None:
+            return at_once
         found = None
         try:
-            cached = await self.find_feed.in_cache(request.user_id)
-            if cached is None and await self._is_remembered_stranger(request):
-                return self.offer_popular.to_a_stranger(request)
-            found = await self.find_feed.beyond_cache(request.user_id, cached)
+            found = await self.find_feed.beyond_cache(request.user_id, look.found)
             if request.after is not None:
                 return await self._continued(request, found)
             return await self._first_page(request, patience, request_id, found)
@@ -81,15 +80,38 @@ class RecommendPosts:
                 return self._page_that_may_be_behind(found, request)
             return self.offer_popular.instead(request, unavailable, await self.find_feed.seen_by(request.user_id))
 
+    async def from_cache(self, request: FeedRequest, request_id: str) -> FeedPage | None:
+        """What the cache alone can answer, which is nearly always enough; None where the whole of it is to be asked."""
+        return self._at_once(request, request_id, await self._look_into_cache(request))
+
+    async def _look_into_cache(self, request: FeedRequest) -> CacheLook:
+        if not request.recent_post_ids:
+            self.visits.note(request.user_id)
+        return await self.find_feed.look(request.user_id)
+
+    def _at_once(self, request: FeedRequest, request_id: str, look: CacheLook) -> FeedPage | None:
+        found, after = look.found, request.after
+        if found is None:
+            is_first = after is None and request.min_seq == 0 and not request.recent_post_ids
+            return self.offer_popular.to_a_stranger(request) if look.is_cold and is_first else None
+        if not found.is_fresh:
+            return None
+        if after is not None:
+            return self._page(found, request) if found.feed.order == after.order else None
+        return self._fresh(found, request, request_id) if found.feed.built_sequence >= request.min_seq else None
+
+    def _fresh(self, found: FoundFeed, request: FeedRequest, request_id: str) -> FeedPage:
+        if found.change is not None or self._has_aged(found):
+            self.renew(request.user_id, request_id)
+        return self._page(found, request)
+
     async def _first_page(
         self, request: FeedRequest, patience: Patience, request_id: str, found: FoundFeed | None
     ) -> FeedPage | JobReport:
         if request.min_seq:
             found = await self.reach_sequence(found, request)
         if found is not None and found.is_fresh:
-            if found.change is not None or self._has_aged(found):
-                self.renew(request.user_id, request_id)
-            return self._page(found, request)
+            return self._fresh(found, request, request_id)
         if found is None and await self._is_stranger(request):
             return self.offer_popular.to_a_stranger(request)
         return await self._generated(request, patience, request_id, found)
@@ -113,14 +135,6 @@ class RecommendPosts:
 
     async def _popular(self, request: FeedRequest) -> FeedPage:
         return self.offer_popular(request, await self.find_feed.seen_by(request.user_id))
-
-    async def _is_remembered_stranger(self, request: FeedRequest) -> bool:
-        if request.after is not None or request.min_seq > 0 or request.recent_post_ids:
-            return False
-        try:
-            return await self.cache.is_cold(request.user_id)
-        except CacheUnavailable:
-            return False
 
     async def _is_stranger(self, request: FeedRequest) -> bool:
         if request.recent_post_ids or await self.history.count_posts(request.user_id, at_most=1) > 0:

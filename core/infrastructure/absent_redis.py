@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import NoReturn
 from uuid import UUID
 
+from core.domain.cached_user import CachedUser
 from core.domain.errors import CacheUnavailable, QueueUnavailable
 from core.domain.feed import Feed, FeedOrder
 from core.domain.job import ChunkMessage, GenerateMessage, JobProgress, Queue, Submission
@@ -12,6 +13,14 @@ from core.domain.levels import QueueLevel
 from core.domain.user_change import UserChange
 
 _MISSING = "REDIS_URL is not set"
+
+
+class AbsentCachedUsers:
+    """Knows nobody."""
+
+    async def get(self, user_id: UUID) -> CachedUser:  # noqa: ARG002 - the port's signature
+        """Raise CacheUnavailable."""
+        raise CacheUnavailable(_MISSING)
 
 
 class AbsentFeedCache:

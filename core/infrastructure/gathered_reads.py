@@ -2,11 +2,14 @@
 
 import asyncio
 from itertools import chain, islice
+from typing import TypeAlias
 
 from core.domain.errors import Unavailable
 from core.infrastructure.redis_client import RedisClient, translated
 
 MOST_AT_ONCE = 256
+
+_Answer: TypeAlias = "asyncio.Future[list[bytes | None]]"
 
 
 class GatheredReads:
@@ -18,19 +21,19 @@ class GatheredReads:
     def __init__(self, client: RedisClient, unavailable: type[Unavailable]) -> None:
         self._client = client
         self._unavailable = unavailable
-        self._asked: dict[str, list[asyncio.Future[bytes | None]]] = {}
+        self._asked: dict[tuple[str, ...], list[_Answer]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> bytes | None:
         """The key's value. Raises `unavailable`."""
-        return await self.ask(key)
+        return (await self.ask(key))[0]
 
-    def ask(self, key: str) -> "asyncio.Future[bytes | None]":
-        """The same for somebody who asks for more before he waits: what is asked together is read together."""
+    def ask(self, *keys: str) -> _Answer:
+        """The values of the keys, in their order; the awaited future raises `unavailable`."""
         loop = asyncio.get_running_loop()
         # One each: whoever gives up, or is cancelled, must not take the answer away from the others.
-        answer: asyncio.Future[bytes | None] = loop.create_future()
-        self._asked.setdefault(key, []).append(answer)
+        answer: _Answer = loop.create_future()
+        self._asked.setdefault(keys, []).append(answer)
         if self._reading is None:
             self._reading = loop.create_task(self._read_on())
         return answer
@@ -38,24 +41,26 @@ class GatheredReads:
     async def _read_on(self) -> None:
         try:
             while self._asked:
-                await self._read({key: self._asked.pop(key) for key in list(islice(self._asked, MOST_AT_ONCE))})
+                await self._read({keys: self._asked.pop(keys) for keys in list(islice(self._asked, MOST_AT_ONCE))})
         finally:
             self._reading = None
 
-    async def _read(self, asked: dict[str, list["asyncio.Future[bytes | None]"]]) -> None:
+    async def _read(self, asked: dict[tuple[str, ...], list[_Answer]]) -> None:
         try:
             with translated(self._unavailable):
-                values = await self._client.mget(asked)
+                values = await self._client.mget(list(chain.from_iterable(asked)))
         except Exception as error:  # whatever it is, those who wait must hear of it
             for answer in chain.from_iterable(asked.values()):
                 if not answer.done():
                     answer.set_exception(error)
                     answer.exception()  # who has left in the meantime need not hear of it
         else:
-            for answers, value in zip(asked.values(), values, strict=True):
+            left = iter(values)
+            for keys, answers in asked.items():
+                found = list(islice(left, len(keys)))
                 for answer in answers:
                     if not answer.done():
-                        answer.set_result(value)
+                        answer.set_result(found)
         finally:
             for answer in chain.from_iterable(asked.values()):
                 answer.cancel()

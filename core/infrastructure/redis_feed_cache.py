@@ -93,16 +93,12 @@ class RedisFeedCache:
         client: RedisClient,
         first_page_limit: int = FIRST_PAGE_LIMIT,
         render_many: Callable[[Sequence[Feed], int], Sequence[RenderedStart]] = rendered_starts,
-        reads: GatheredReads | None = None,
     ) -> None:
-        """render_many: the first pages of feeds, of up to so many posts; there is a quicker one for who has numpy.
-
-        reads: shared by those of whom one request asks several things.
-        """
+        """render_many: the first pages of feeds, of up to so many posts; there is a quicker one for who has numpy."""
         self._client = client
         self._first_page_limit = first_page_limit
         self._render_many = render_many
-        self._reads = reads or GatheredReads(client, CacheUnavailable)
+        self._reads = GatheredReads(client, CacheUnavailable)
         self._put = client.register_script(_PUT)
         self._put_many = client.register_script(_PUT_MANY)
         self._put_provisional = client.register_script(_PUT_PROVISIONAL)
@@ -110,14 +106,8 @@ class RedisFeedCache:
 
     async def get(self, user_id: UUID) -> Feed | None:
         """The feed held for the user; a value that cannot be read counts as forgotten."""
-        value = await self._reads.ask(feed_key(user_id))
-        if value is None:
-            return None
-        try:
-            return _decoded(user_id, value)
-        except (ValueError, msgspec.DecodeError) as error:
-            structlog.get_logger().warning("cached_feed_not_readable", user_id=str(user_id), error=str(error))
-            return None
+        value = await self._reads.get(feed_key(user_id))
+        return None if value is None else read_feed(user_id, value)
 
     async def put(self, feed: Feed) -> bool:
         """Hold the feed and tell whoever listens, in one script."""
@@ -175,7 +165,16 @@ class RedisFeedCache:
             await self._client.set(cold_key(user_id), b"", ex=COLD_SECONDS)
 
 
-def feed_key(user_id: UUID) -> str:
+def read_feed(user_id: UUID, value: bytes) -> Feed | None:
+    """The feed that lies in Redis as these bytes; None where they cannot be read."""
+    try:
+        return _decoded(user_id, value)
+    except (ValueError, msgspec.DecodeError) as error:
+        structlog.get_logger().warning("cached_feed_not_readable", user_id=str(user_id), error=str(error))
+        return None
+
+
+def feed_key(user_id: UUID | str) -> str:
     """Where the user's feed lies."""
     return f"feed:{user_id}"
 
@@ -188,7 +187,7 @@ def _kept_milliseconds(feed: Feed) -> int:
     return max(1, remaining // timedelta(milliseconds=1))
 
 
-def cold_key(user_id: UUID) -> str:
+def cold_key(user_id: UUID | str) -> str:
     """Where it is marked that the user has no history."""
     return f"cold:{user_id}"
 

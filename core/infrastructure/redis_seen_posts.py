@@ -1,8 +1,6 @@
 """Posts just seen, in Redis."""
 
-import asyncio
-from collections.abc import Awaitable, Generator, Sequence
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from core.domain.errors import CacheUnavailable
@@ -52,9 +50,8 @@ end
 class RedisSeenPosts:
     """One key a user, `seen:<uuid>`: the sequence in eight bytes, then sixteen for each post, the newest first."""
 
-    def __init__(self, client: RedisClient, reads: GatheredReads | None = None) -> None:
-        """reads: shared by those of whom one request asks several things."""
-        self._reads = reads or GatheredReads(client, CacheUnavailable)
+    def __init__(self, client: RedisClient) -> None:
+        self._reads = GatheredReads(client, CacheUnavailable)
         self._add = client.register_script(_ADD)
 
     async def add(self, changes: Sequence[UserChange]) -> None:
@@ -66,27 +63,20 @@ class RedisSeenPosts:
             with translated(CacheUnavailable):
                 await self._add(keys=keys, args=arguments)
 
-    def get(self, user_id: UUID) -> "_Asked":
-        """The posts become objects when they are looked at: most of the time the sequence is enough."""
-        return _Asked(user_id, self._reads.ask(seen_key(user_id)))
+    async def get(self, user_id: UUID) -> UserChange | None:
+        """What cannot be read counts as forgotten."""
+        value = await self._reads.get(seen_key(user_id))
+        return None if value is None else read_change(user_id, value)
 
 
-class _Asked(Awaitable[UserChange | None]):
-    """A read that is under way; who never awaits it leaves nothing behind."""
-
-    __slots__ = ("_answer", "_user_id")
-
-    def __init__(self, user_id: UUID, answer: "asyncio.Future[bytes | None]") -> None:
-        self._user_id, self._answer = user_id, answer
-
-    def __await__(self) -> Generator[Any, None, UserChange | None]:
-        value = yield from self._answer
-        if value is None or len(value) % POST_BYTES != SEQUENCE_BYTES:
-            return None
-        return UserChange(self._user_id, int.from_bytes(value[:SEQUENCE_BYTES]), PackedIds(value[SEQUENCE_BYTES:]))
+def read_change(user_id: UUID, value: bytes) -> UserChange | None:
+    """What lies in Redis as these bytes; the posts become objects when they are looked at, which is seldom."""
+    if len(value) % POST_BYTES != SEQUENCE_BYTES:
+        return None
+    return UserChange(user_id, int.from_bytes(value[:SEQUENCE_BYTES]), PackedIds(value[SEQUENCE_BYTES:]))
 
 
-def seen_key(user_id: UUID) -> str:
+def seen_key(user_id: UUID | str) -> str:
     """Where the user's seen posts lie."""
     return f"seen:{user_id}"
 

@@ -225,7 +225,7 @@ class _Parts:
         await database.execute(expired, stale)
         await database.close()
         async with redis.asyncio.Redis.from_url(self.valkey.url(0)) as client:
-            await client.delete(*[feed_key(user) for user in [*missing, *stale]])  # type: ignore[arg-type]  # by its text
+            await client.delete(*[feed_key(user) for user in [*missing, *stale]])
 
 
 class _Load:

@@ -1,6 +1,5 @@
 """Seen posts in a dict."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -23,14 +22,9 @@ class FakeSeenPosts:
             posts = tuple(dict.fromkeys((*change.post_ids, *before.post_ids)))[:SEEN_AT_MOST]
             self.held[change.user_id] = UserChange(change.user_id, max(change.sequence, before.sequence), posts)
 
-    def get(self, user_id: UUID) -> "asyncio.Future[UserChange | None]":
-        asked: asyncio.Future[UserChange | None] = asyncio.get_running_loop().create_future()
-        if self.unavailable:
-            asked.set_exception(CacheUnavailable("Redis does not answer: it is a fake"))
-            asked.exception()
-        else:
-            asked.set_result(self.held.get(user_id))
-        return asked
+    async def get(self, user_id: UUID) -> UserChange | None:
+        self._answer()
+        return self.held.get(user_id)
 
     def _answer(self) -> None:
         if self.unavailable:

@@ -1,6 +1,6 @@
 """The posts that users interacted with lately."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -14,6 +14,6 @@ class SeenPosts(Protocol):
         """Remember these beside what is there; the higher sequence stays. What was added before may be added again."""
         ...
 
-    def get(self, user_id: UUID) -> Awaitable[UserChange | None]:
-        """What is remembered of the user. It is asked for at once, and may be awaited when something else was asked."""
+    async def get(self, user_id: UUID) -> UserChange | None:
+        """What is remembered of the user."""
         ...

@@ -29,6 +29,7 @@ from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.system_clock import SystemClock
 from scripts.enqueue_active_users import app as enqueue_app
 from scripts.runs import app as runs_app
+from tests.fakes.cached_users import FakeCachedUsers
 from tests.fakes.seen_posts import FakeSeenPosts
 from tests.fakes.stale_models import FakeStaleModels
 from tests.integration.conftest import Servers
@@ -243,7 +244,9 @@ async def test_a_cache_that_is_wiped_in_the_middle_of_a_run_costs_no_feed(servic
     script.communicate()
     left = [await service.cache.get(user_id) for user_id in USERS]
     archive = PostgresFeedArchive(service.pool)
-    find_feed = FindFeed(service.cache, FakeSeenPosts(), archive, FakeStaleModels(), SystemClock())
+    seen_posts = FakeSeenPosts()
+    users = FakeCachedUsers(service.cache, seen_posts)
+    find_feed = FindFeed(users, service.cache, seen_posts, archive, FakeStaleModels(), SystemClock())
     found = [await find_feed(user_id) for user_id in USERS]
 
     assert await service.counted() == (40, 40)

@@ -10,7 +10,6 @@ import pytest
 from core.application.ports.seen_posts import SeenPosts
 from core.domain.errors import CacheUnavailable
 from core.domain.user_change import SEEN_AT_MOST, UserChange
-from core.infrastructure.gathered_reads import GatheredReads
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_seen_posts import KEPT_SECONDS, POST_BYTES, SEQUENCE_BYTES, RedisSeenPosts, seen_key
@@ -137,39 +136,7 @@ async def test_what_is_remembered_of_a_user_is_read_back(seen: Seen) -> None:
     assert await seen.posts.get(OTHER) is None
 
 
-async def test_what_was_asked_before_something_else_is_there_when_it_is_awaited(seen: Seen) -> None:
-    await seen.posts.add([UserChange(USER, 7, [A])])
-
-    asked, other = seen.posts.get(USER), seen.posts.get(OTHER)
-
-    assert await other is None
-    assert await asked == UserChange(USER, 7, (A,))
-
-
 async def test_a_value_that_nobody_here_wrote_counts_as_forgotten(client: Any) -> None:
     await client.set(seen_key(USER), b"something else")
 
     assert await RedisSeenPosts(client).get(USER) is None
-
-
-async def test_feed_and_seen_posts_are_asked_for_in_one_round_trip(client: Any) -> None:
-    reads = GatheredReads(client, CacheUnavailable)
-    cache, posts = RedisFeedCache(client, reads=reads), RedisSeenPosts(client, reads)
-    await posts.add([UserChange(USER, 7, [A])])
-    before = (await client.info("commandstats")).get("cmdstat_mget", {"calls": 0})["calls"]
-
-    asked = posts.get(USER)
-    feed = await cache.get(USER)
-    change = await asked
-
-    assert (feed, change) == (None, UserChange(USER, 7, (A,)))
-    assert (await client.info("commandstats"))["cmdstat_mget"]["calls"] == before + 1
-
-
-async def test_who_asks_and_leaves_disturbs_nobody() -> None:
-    async with open_redis("redis://127.0.0.1:1/0") as absent:
-        posts = RedisSeenPosts(absent)
-        posts.get(USER)
-
-        with pytest.raises(CacheUnavailable):
-            await posts.get(USER)

@@ -177,18 +177,6 @@ async def test_what_the_archive_knows_of_the_user_goes_to_the_cache_with_the_fee
     assert again.change == UserChange(ANNA, 8, (post(1),))
 
 
-async def test_a_feed_that_cannot_be_asked_about_is_taken_for_one_that_knows_of_everything() -> None:
-    stage = Stage()
-    await stage.cache.put(feed_of())
-    await stage.seen_posts.add([UserChange(ANNA, 8, [post(1)])])
-    stage.seen_posts.unavailable = True
-
-    found = await stage.find_feed(ANNA)
-
-    assert found is not None
-    assert (found.source, found.change) == (FeedSource.CACHE, None)
-
-
 async def test_a_newer_feed_of_the_archive_is_not_held_against_what_the_cached_one_lacks() -> None:
     stage = Stage()
     await stage.cache.put(stale_feed_of(generation=3))

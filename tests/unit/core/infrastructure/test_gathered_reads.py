@@ -99,11 +99,11 @@ async def test_a_failure_that_nobody_waits_for_any_more_disturbs_nobody() -> Non
     assert await reads.get("b") == b"B"
 
 
-async def test_several_things_asked_before_any_is_awaited_share_a_round_trip() -> None:
+async def test_who_asks_for_several_keys_gets_their_values_in_one_round_trip_with_those_of_others() -> None:
     redis = CountedRedis()
     reads = GatheredReads(redis, CacheUnavailable)
 
-    first, second = reads.ask("a"), reads.ask("-b")
+    first, second = reads.ask("a", "-b"), reads.ask("-c", "d")
 
-    assert (await first, await second) == (b"A", None)
-    assert redis.rounds == [["a", "-b"]]
+    assert (await first, await second) == ([b"A", None], [None, b"D"])
+    assert redis.rounds == [["a", "-b", "-c", "d"]]

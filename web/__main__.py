@@ -13,6 +13,7 @@ from core.logs import set_up_logs
 from core.settings import load_settings
 from web.app import create_app
 from web.request_id import name_request
+from web.shortcut import ShortcutProtocol
 from web.wiring import open_use_cases
 
 CONFIGURATION_EXIT_CODE = 78
@@ -54,7 +55,14 @@ def _serve(arguments: argparse.Namespace) -> None:
     _quiet_sanic()
     app = create_app(settings, open_use_cases)
     with _listening(settings.api_host, settings.listen_port) as listener:
-        app.run(sock=listener, single_process=True, motd=False, access_log=False, backlog=BACKLOG)
+        app.run(
+            sock=listener,
+            protocol=ShortcutProtocol,
+            single_process=True,
+            motd=False,
+            access_log=False,
+            backlog=BACKLOG,
+        )
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -84,10 +84,17 @@ class Header(StrEnum):
 
 def page_answer(page: FeedPage, now: datetime, accept_encoding: str = "", applied: str = "") -> HTTPResponse:
     """200 with the page; `applied` is the value of Preference-Applied, if any."""
+    return _answer_of(*page_head_and_body(page, now, accept_encoding, applied))
+
+
+def page_head_and_body(
+    page: FeedPage, now: datetime, accept_encoding: str = "", applied: str = ""
+) -> tuple[dict[str, str], bytes]:
+    """The same as header fields and bytes."""
     headers = page_headers(page, now)
     if applied:
         headers[Header.PREFERENCE_APPLIED] = applied
-    return _page(page, headers, accept_encoding)
+    return headers, _page(page, headers, accept_encoding)
 
 
 def page_or_not_modified(
@@ -97,7 +104,7 @@ def page_or_not_modified(
     headers = page_headers(page, now)
     if if_none_match and _names(if_none_match, headers[Header.ETAG]):
         return HTTPResponse(status=304, headers=headers)
-    return _page(page, headers, accept_encoding)
+    return _answer_of(headers, _page(page, headers, accept_encoding))
 
 
 def ticket_answer(report: JobReport, applied: str = "") -> HTTPResponse:
@@ -148,18 +155,23 @@ def page_headers(page: FeedPage, now: datetime) -> dict[str, str]:
     }
 
 
-def _page(page: FeedPage, headers: dict[str, str], accept_encoding: str) -> HTTPResponse:
-    """Compressed where that was done when the feed was made: doing it for each answer would cost more than the rest."""
+def _answer_of(headers: dict[str, str], body: bytes) -> HTTPResponse:
+    return PlainResponse(body, 200, headers=headers, content_type="application/json")
+
+
+def _page(page: FeedPage, headers: dict[str, str], accept_encoding: str) -> bytes:
+    """Compressed where that was done when the feed was made: doing it for each answer would cost more than the rest.
+
+    Adds to the headers how it is coded.
+    """
     ending = b"," + msgspec.json.encode(_ending(page))[1:]
     prepared = cast(RenderedStart | None, page.rendering)
     if prepared is None:
-        body = render_start(page.recommendations, page.external_ids, page.model_version) + ending
-    elif accepts_gzip(accept_encoding):
+        return render_start(page.recommendations, page.external_ids, page.model_version) + ending
+    if accepts_gzip(accept_encoding):
         headers[Header.CONTENT_ENCODING] = "gzip"
-        body = prepared.gzipped(ending)
-    else:
-        body = prepared.text() + ending
-    return PlainResponse(body, 200, headers=headers, content_type="application/json")
+        return prepared.gzipped(ending)
+    return prepared.text() + ending
 
 
 def _ending(page: FeedPage) -> _Ending:

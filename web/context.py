@@ -10,6 +10,7 @@ from sanic import Config, Request, Sanic
 
 from core.domain.errors import Unavailable
 from core.settings import Settings
+from web.answer_log import AnswerLog
 from web.metrics import WebMetrics
 from web.readiness import Readiness
 from web.wiring import UseCases
@@ -28,7 +29,11 @@ class WebContext:
     settings: Settings
     readiness: Readiness = field(default_factory=Readiness)
     metrics: WebMetrics = field(default_factory=WebMetrics)
+    log: AnswerLog = field(init=False)
     opened: UseCases | None = None
+
+    def __post_init__(self) -> None:
+        self.log = AnswerLog(self.metrics)
 
     @property
     def use_cases(self) -> UseCases:

@@ -17,9 +17,13 @@ def request_id_of(request: HttpRequest) -> str:
     """The caller's own id if it is 1 to 128 visible ASCII characters, else one made for this request."""
     context = request.ctx
     if not context.request_id:
-        sent = request.headers.getone(HEADER, "")
-        context.request_id = sent if _VISIBLE.fullmatch(sent) else os.urandom(16).hex()
+        context.request_id = own_or_new(request.headers.getone(HEADER, ""))
     return context.request_id
+
+
+def own_or_new(sent: str) -> str:
+    """The same for a header as it was sent, empty where it was not."""
+    return sent if _VISIBLE.fullmatch(sent) else os.urandom(16).hex()
 
 
 def name_request(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

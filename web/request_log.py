@@ -2,32 +2,27 @@
 
 from time import perf_counter
 
-import structlog
 from sanic.response import BaseHTTPResponse
 
 from web.answers import Header
 from web.context import App, HttpRequest
-from web.metrics import NO_SOURCE
 from web.request_id import HEADER, request_id_of
+from web.server_timing import SERVER_TIMING, whole_timing
 
 
 def add_request_log(app: App) -> None:
     """Tell when a request ends; whatever is logged on the way there has its id."""
-    # Bound once: to put a logger together anew would cost each request as much as its line.
-    log = structlog.get_logger().bind()
 
     # No coroutine: to make and to await one would cost each request as much as what is done here.
     def end(request: HttpRequest, response: BaseHTTPResponse) -> None:
         seconds = perf_counter() - request.ctx.began
         _mark(request, response, seconds)
         source = response.headers.get(Header.FEED_SOURCE)
-        request.app.ctx.metrics.answered(source or NO_SOURCE, response.status, seconds)
-        log.info(
-            "request",
-            method=request.method,
-            path=request.path,
-            status=response.status,
-            duration_ms=round(seconds * 1000, 2),
+        request.app.ctx.log.answered(
+            request.method,
+            request.path,
+            response.status,
+            seconds,
             source=source,
             model_version=request.ctx.model_version,
             request_id=request_id_of(request),
@@ -39,4 +34,4 @@ def add_request_log(app: App) -> None:
 def _mark(request: HttpRequest, response: BaseHTTPResponse, seconds: float) -> None:
     timing = request.ctx.timing
     response.headers[HEADER] = request_id_of(request)
-    response.headers["Server-Timing"] = f"app;dur={seconds * 1000:.2f}" + (f", {timing}" if timing else "")
+    response.headers[SERVER_TIMING] = whole_timing(seconds, timing)

@@ -3,6 +3,13 @@
 from core.domain.feed import FeedSource
 from core.domain.page import FeedPage
 
+SERVER_TIMING = "Server-Timing"
+
+
+def whole_timing(seconds: float, parts: str = "") -> str:
+    """seconds: from the request's head to its answer; parts: what `timing_of` tells of them."""
+    return f"app;dur={seconds * 1000:.2f}" + (f", {parts}" if parts else "")
+
 
 def timing_of(page: FeedPage, milliseconds: float) -> str:
     """milliseconds: to find the feed, or to have it made; what the worker did not need of it was spent on the way."""

@@ -13,6 +13,7 @@ from core.settings import load_settings
 from web.app import create_app
 from web.context import HttpRequest
 from web.request_id import name_request
+from web.shortcut import ShortcutProtocol
 from web.wiring import open_use_cases
 
 HOST = "127.0.0.1"
@@ -31,7 +32,7 @@ def main(port: int, size: int) -> None:
 
     app.add_route(constant, CONSTANT_PATH, methods=["POST"])
     listener = socket.create_server((HOST, port), backlog=1024)
-    app.run(sock=listener, single_process=True, motd=False, access_log=False)
+    app.run(sock=listener, protocol=ShortcutProtocol, single_process=True, motd=False, access_log=False)
 
 
 if __name__ == "__main__":

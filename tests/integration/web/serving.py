@@ -10,12 +10,14 @@ import asyncpg
 import httpx
 import msgspec
 from sanic.server import AsyncioServer
+from sanic.server.protocols.http_protocol import HttpProtocol
 
 from core.application.get_post import GetPost
 from core.settings import Settings
 from tests.builders import Stage
 from web.app import create_app
 from web.degradations import FindDegradations
+from web.shortcut import ShortcutProtocol
 from web.wiring import UseCases
 
 
@@ -29,7 +31,11 @@ class Served:
 
 
 @asynccontextmanager
-async def served(stage: Stage, settings: Settings) -> AsyncIterator[Served]:
+async def served(
+    stage: Stage, settings: Settings, protocol: type[HttpProtocol] = ShortcutProtocol
+) -> AsyncIterator[Served]:
+    """protocol: Sanic's own goes the long way with everything."""
+
     @asynccontextmanager
     async def open_stage(_: Settings) -> AsyncIterator[UseCases]:
         yield use_cases_of(stage)
@@ -39,7 +45,7 @@ async def served(stage: Stage, settings: Settings) -> AsyncIterator[Served]:
     app.config.TOUCHUP = False  # which rewrites Sanic's own classes, and can do so once in a process
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        server = await app.create_server(sock=listener, return_asyncio_server=True)
+        server = await app.create_server(sock=listener, protocol=protocol, return_asyncio_server=True)
         assert server is not None
         await server.startup()
         await server.before_start()

@@ -1,0 +1,63 @@
+"""The head of the request that is made most often, read from the bytes as they come in."""
+
+import re
+from typing import NamedTuple
+
+from web.json_body import MAX_BODY_BYTES
+
+KEEP_ALIVE = "keep-alive"
+GENERATE_PATH = "/recommendations/generate"
+_BEGINNING = f"POST {GENERATE_PATH} HTTP/1.1\r\n".encode()
+_END = b"\r\n\r\n"
+# Stricter than HTTP: whatever is unusual goes to who knows all of it.
+_LINES = re.compile(rb"(?:[A-Za-z0-9_-]+:[\t\x20-\x7e]*\r\n)+")
+# With any of these something else is to be done than to read a body and to answer.
+_OTHER_WAYS = {b"expect", b"transfer-encoding", b"upgrade"}
+_READ = {b"accept-encoding", b"connection", b"content-length", b"content-type", b"prefer", b"x-request-id"}
+
+
+class RequestHead(NamedTuple):
+    """Header fields are empty where they were not sent; length: of the head itself, in bytes."""
+
+    length: int
+    body_length: int
+    content_type: str
+    accept_encoding: str
+    prefer: str
+    request_id: str
+
+
+def read_head(received: bytes) -> RequestHead | None:
+    """The head at the beginning of what was received; None unless it is there whole, and such as nearly all are."""
+    if not received.startswith(_BEGINNING):
+        return None
+    end = received.find(_END, len(_BEGINNING))
+    if end < 0 or _LINES.fullmatch(received, len(_BEGINNING), end + 2) is None:
+        return None
+    fields: dict[bytes, str] = {}
+    for line in received[len(_BEGINNING) : end].split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name in _OTHER_WAYS or name in fields:
+            return None
+        if name in _READ:
+            fields[name] = value.strip().decode("ascii")
+    body_length = _body_length(fields.get(b"content-length", ""))
+    if body_length is None or fields.get(b"connection", KEEP_ALIVE).lower() != KEEP_ALIVE:
+        return None
+    return RequestHead(
+        length=end + len(_END),
+        body_length=body_length,
+        content_type=fields.get(b"content-type", ""),
+        accept_encoding=fields.get(b"accept-encoding", ""),
+        prefer=fields.get(b"prefer", ""),
+        request_id=fields.get(b"x-request-id", ""),
+    )
+
+
+def _body_length(sent: str) -> int | None:
+    """None for what is no number, or too high a one."""
+    if not sent.isdecimal() or len(sent) > len(str(MAX_BODY_BYTES)):
+        return None
+    length = int(sent)
+    return length if length <= MAX_BODY_BYTES else None

@@ -1,5 +1,6 @@
 """A user's ranked list of recommendations, and which of two lists is the newer one."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +39,34 @@ class Recommendation(NamedTuple):
     post_id: UUID
     score: float
     reason: Reason
+
+
+class KeyedRecommendations(Sequence[Recommendation]):
+    """A list that tells the ids of its posts, and gives some of them, without making objects of them all."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def keys(self) -> Sequence[bytes]:
+        """The sixteen bytes of each post's id."""
+
+    @abstractmethod
+    def picked(self, places: Sequence[int]) -> Sequence[Recommendation]:
+        """Those at these places, which rise."""
+
+
+def keys_of(recommendations: Sequence[Recommendation]) -> Sequence[bytes]:
+    """The sixteen bytes of each post's id."""
+    if isinstance(recommendations, KeyedRecommendations):
+        return recommendations.keys()
+    return [item.post_id.bytes for item in recommendations]
+
+
+def picked(recommendations: Sequence[Recommendation], places: Sequence[int]) -> Sequence[Recommendation]:
+    """Those at these places, which rise."""
+    if isinstance(recommendations, KeyedRecommendations):
+        return recommendations.picked(places)
+    return [recommendations[place] for place in places]
 
 
 _NUMBER_DIGITS = 20

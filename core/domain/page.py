@@ -1,6 +1,7 @@
 """The part of a feed that one answer holds."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -8,10 +9,10 @@ from uuid import UUID
 from zlib import crc32
 
 from core.domain.errors import CursorExpired
-from core.domain.feed import Feed, FeedOrder, FeedSource, Recommendation
+from core.domain.feed import Feed, FeedOrder, FeedSource, Recommendation, keys_of, picked
 from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, PagePosition
-from core.domain.post_set import Posts, PostSet
+from core.domain.post_set import PostSet
 
 
 class FeedPage(NamedTuple):
@@ -90,32 +91,37 @@ def _prepared(feed: Feed, request: FeedRequest) -> object:
 def _cut(
     recommendations: Sequence[Recommendation], start: int, request: FeedRequest, unwanted: Sequence[PostSet]
 ) -> _Cut:
+    barring = [posts.keys for posts in unwanted if posts.keys]
     if not request.excluded_post_ids:
         end = min(start + request.limit, len(recommendations))
         chosen = recommendations[start:end]
-        for posts in unwanted:
-            if posts.has_any_of(chosen):
-                break
-        else:
+        if not barring or _has_none_of(chosen, barring):
             # Nearly always: nothing is looked at one by one then.
             return _Cut(chosen, end)
-    return _cut_one_by_one(recommendations, start, request, unwanted)
+    return _cut_one_by_one(recommendations, start, request, barring)
+
+
+def _has_none_of(chosen: Sequence[Recommendation], barring: Sequence[AbstractSet[bytes]]) -> bool:
+    keys = keys_of(chosen)
+    return all(posts.isdisjoint(keys) for posts in barring)
 
 
 def _cut_one_by_one(
-    recommendations: Sequence[Recommendation], start: int, request: FeedRequest, unwanted: Sequence[PostSet]
+    recommendations: Sequence[Recommendation], start: int, request: FeedRequest, barring: Sequence[AbstractSet[bytes]]
 ) -> _Cut:
-    excluded = Posts(map(to_uuid, request.excluded_post_ids))
-    chosen: list[Recommendation] = []
+    keys = keys_of(recommendations)
+    barred = {key for posts in barring for key in keys if key in posts}
+    excluded = {to_uuid(text).bytes for text in request.excluded_post_ids}
+    chosen: list[int] = []
     left_out: list[bytes] = []
     end = start
-    for recommendation in recommendations[start:]:
+    for place in range(start, len(keys)):
         if len(chosen) == request.limit:
             break
-        post_id = recommendation.post_id
-        if any(post_id in posts for posts in unwanted):
-            left_out.append(post_id.bytes)
-        elif post_id not in excluded:
-            chosen.append(recommendation)
+        key = keys[place]
+        if key in barred:
+            left_out.append(key)
+        elif key not in excluded:
+            chosen.append(place)
         end += 1
-    return _Cut(chosen, end, f"{crc32(b''.join(left_out)):08x}" if left_out else "")
+    return _Cut(picked(recommendations, chosen), end, f"{crc32(b''.join(left_out)):08x}" if left_out else "")

@@ -1,33 +1,33 @@
 """Posts that an answer leaves out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 from uuid import UUID
 
-from core.domain.feed import Recommendation
-
 
 class PostSet(Protocol):
-    """Asked of every answer: whether it has any of a list must cost next to nothing.
+    """Asked of every answer: whether it has any of a list must cost next to nothing, however many posts it holds.
 
-    version: another number once it holds other posts.
+    version: another number once it holds other posts; keys: the sixteen bytes of each post's id.
     """
 
     @property
     def version(self) -> int: ...
 
+    @property
+    def keys(self) -> AbstractSet[bytes]: ...
+
     def __contains__(self, post_id: UUID, /) -> bool: ...
 
-    def has_any_of(self, recommendations: Sequence[Recommendation], /) -> bool:
-        """Whether one of the recommended posts is among them."""
-        ...
 
-
-class Posts(frozenset[UUID]):
+class Posts:
     """Some posts, which stay the same."""
 
     version = 0
 
-    def has_any_of(self, recommendations: Sequence[Recommendation], /) -> bool:
-        """Whether one of the recommended posts is among them."""
-        return bool(self) and any(item.post_id in self for item in recommendations)
+    def __init__(self, post_ids: Iterable[UUID] = ()) -> None:
+        self.keys = frozenset(post_id.bytes for post_id in post_ids)
+
+    def __contains__(self, post_id: UUID, /) -> bool:
+        return post_id.bytes in self.keys

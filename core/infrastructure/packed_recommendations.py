@@ -6,7 +6,7 @@ from functools import cache
 from typing import Self, overload
 from uuid import UUID
 
-from core.domain.feed import Recommendation
+from core.domain.feed import KeyedRecommendations, Recommendation
 from core.infrastructure.quick_uuid import QuickUUID
 from core.infrastructure.stored_reasons import REASONS
 
@@ -15,6 +15,7 @@ RECORD_BYTES = 20
 _RECORD = struct.Struct("<16sI")
 _SCORE_STEPS = 1_000_000
 _REASON_SHIFT, _SCORE_MASK = 24, 0xFFFFFF
+_REASON_TEXTS = tuple(reason.value for reason in REASONS)
 
 
 @cache
@@ -23,7 +24,7 @@ def _keys_alone(size: int) -> struct.Struct:
     return struct.Struct("<" + "16s4x" * (size // RECORD_BYTES))
 
 
-class PackedRecommendations(Sequence[Recommendation]):
+class PackedRecommendations(KeyedRecommendations):
     """Equal to any sequence of the same recommendations; a slice is packed too."""
 
     __slots__ = ("records",)
@@ -46,6 +47,22 @@ class PackedRecommendations(Sequence[Recommendation]):
     def keys(self) -> tuple[bytes, ...]:
         """The sixteen bytes of each post's id, thirty times as fast as the ids."""
         return _keys_alone(len(self.records)).unpack(self.records)
+
+    def picked(self, places: Sequence[int]) -> "PackedRecommendations":
+        """Packed too: what is between two that are left out is copied at once."""
+        parts, start, end = [], 0, 0
+        for place in places:
+            if place != end:
+                parts.append(self.records[start * RECORD_BYTES : end * RECORD_BYTES])
+                start = place
+            end = place + 1
+        parts.append(self.records[start * RECORD_BYTES : end * RECORD_BYTES])
+        return PackedRecommendations(b"".join(parts))
+
+    def fields(self) -> Iterator[tuple[UUID, float, str]]:
+        """What a recommendation is made of, thrice as fast as it: the reason is its text."""
+        for post_id, rest in _RECORD.iter_unpack(self.records):
+            yield QuickUUID(post_id), (rest & _SCORE_MASK) / _SCORE_STEPS, _REASON_TEXTS[rest >> _REASON_SHIFT]
 
     @overload
     def __getitem__(self, place: int) -> Recommendation: ...

@@ -1,7 +1,8 @@
 """How recommendations are written into an answer, and the beginning of an answer written in advance."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import starmap
 from typing import Annotated, NamedTuple, Self, cast
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from core.domain.feed import Feed, Reason, Recommendation
+from core.infrastructure.packed_recommendations import PackedRecommendations
 
 SCORE_DIGITS = 6
 # Ids are noise to a compressor, the words between them are all alike: more effort saves one byte in a hundred.
@@ -18,12 +20,15 @@ _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END_OF_DEFLATE = b"\x03\x00"
 
 
-class RecommendationBody(msgspec.Struct, frozen=True):
+class RecommendationBody(msgspec.Struct, frozen=True, gc=False):
     """One post: its id as the app writes it, its score relative to the feed's best, and why it is here."""
 
     post_id: str
     score: Annotated[float, Meta(ge=0, le=1)]
     reason: Reason
+
+
+_body_of_any = cast(Callable[[object, float, str], RecommendationBody], RecommendationBody)
 
 
 class _Start(msgspec.Struct, frozen=True):
@@ -68,6 +73,8 @@ def recommendation_bodies(
     recommendations: Sequence[Recommendation], external_ids: Mapping[UUID, str]
 ) -> list[RecommendationBody]:
     """Ids as the app writes them; UUIDs are left to the encoder, which writes them ten times as fast as `str`."""
+    if not external_ids and isinstance(recommendations, PackedRecommendations):
+        return list(starmap(_body_of_any, recommendations.fields()))
     if not external_ids:
         return [
             RecommendationBody(cast(str, id_), round(score, SCORE_DIGITS), why) for id_, score, why in recommendations

@@ -1,5 +1,7 @@
 """Recommendations in twenty bytes each."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from uuid import UUID, uuid4
 
@@ -7,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.feed import Reason, Recommendation
+from core.domain.feed import Feed, FeedOrder, FeedSource, Reason, Recommendation
+from core.domain.job import FeedRequest, PagePosition
+from core.domain.page import page_of
+from core.domain.post_set import Posts
 from core.infrastructure.packed_recommendations import RECORD_BYTES, PackedRecommendations, PackedTexts, pack
 
 recommendations = st.lists(
@@ -76,3 +81,44 @@ def test_only_what_is_needed_is_read() -> None:
     spoilt = pack([Recommendation(uuid4(), 1.0, Reason.POPULAR)]) + b"\xff" * RECORD_BYTES
 
     assert len(list(islice(PackedRecommendations(spoilt), 1))) == 1
+
+
+@given(items=recommendations, drawn=st.sets(st.integers(0, 40)))
+def test_some_are_picked_by_their_places(items: list[Recommendation], drawn: set[int]) -> None:
+    places = sorted(place for place in drawn if place < len(items))
+    packed = PackedRecommendations(pack(items))
+
+    assert list(packed.picked(places)) == [packed[place] for place in places]
+    assert packed.keys() == tuple(item.post_id.bytes for item in items)
+
+
+@given(items=recommendations)
+def test_fields_are_those_of_the_recommendations(items: list[Recommendation]) -> None:
+    packed = PackedRecommendations(pack(items))
+
+    assert list(packed.fields()) == [(item.post_id, item.score, item.reason.value) for item in packed]
+
+
+@given(
+    items=st.lists(st.builds(Recommendation, st.uuids(), st.just(0.5), st.sampled_from(Reason)), max_size=30),
+    drawn=st.data(),
+)
+def test_pages_cut_from_it_are_those_of_the_plain_list(items: list[Recommendation], drawn: st.DataObject) -> None:
+    ids = [item.post_id for item in items]
+    some = st.lists(st.sampled_from(ids)) if ids else st.just([])
+    order, now = FeedOrder(1, 1), datetime.now(UTC)
+    request = FeedRequest(
+        "anna",
+        limit=drawn.draw(st.integers(1, 10)),
+        excluded_post_ids=tuple(map(str, drawn.draw(some))),
+        after=drawn.draw(st.none() | st.integers(0, 40).map(lambda offset: PagePosition(order, offset))),
+    )
+    unwanted = [Posts(drawn.draw(some)), Posts(drawn.draw(some))]
+    lists: list[Sequence[Recommendation]] = [items, PackedRecommendations(pack(items))]
+
+    plain, packed = (
+        page_of(Feed(uuid4(), one, "v1", order, now, now), request, FeedSource.CACHE, unwanted) for one in lists
+    )
+
+    assert list(packed.recommendations) == list(plain.recommendations)
+    assert (packed.next, packed.left_out) == (plain.next, plain.left_out)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.feed import Reason, Recommendation
+from core.infrastructure.packed_recommendations import PackedRecommendations, pack
 from core.infrastructure.page_rendering import RenderedStart, render_start
 
 POST, OTHER = UUID(int=1), UUID(int=2)
@@ -46,6 +47,13 @@ def test_a_start_becomes_a_json_object_with_its_ending() -> None:
         "model_version": "collaborative_filtering_v1",
         "user_id": "anna",
     }
+
+
+@pytest.mark.parametrize("texts", [{}, {POST: "post 1"}])
+def test_packed_recommendations_become_the_same_bytes(texts: dict[UUID, str]) -> None:
+    packed = PackedRecommendations(pack(ITEMS))
+
+    assert render_start(packed, texts, "v1") == render_start(ITEMS, texts, "v1")
 
 
 def test_ids_are_written_as_the_app_wrote_them() -> None:

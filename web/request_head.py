@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from web.json_body import MAX_BODY_BYTES
 
+LONGEST_HEAD_BYTES = 8192  # Sanic's own limit
 KEEP_ALIVE = "keep-alive"
 GENERATE_PATH = "/recommendations/generate"
 _BEGINNING = f"POST {GENERATE_PATH} HTTP/1.1\r\n".encode()
@@ -32,7 +33,7 @@ def read_head(received: bytes) -> RequestHead | None:
     if not received.startswith(_BEGINNING):
         return None
     end = received.find(_END, len(_BEGINNING))
-    if end < 0 or _LINES.fullmatch(received, len(_BEGINNING), end + 2) is None:
+    if not 0 <= end < LONGEST_HEAD_BYTES or _LINES.fullmatch(received, len(_BEGINNING), end + 2) is None:
         return None
     fields: dict[bytes, str] = {}
     for line in received[len(_BEGINNING) : end].split(b"\r\n"):

@@ -15,6 +15,7 @@ RECORD_BYTES = 20
 _RECORD = struct.Struct("<16sI")
 _SCORE_STEPS = 1_000_000
 _REASON_SHIFT, _SCORE_MASK = 24, 0xFFFFFF
+_KNOWN_REASONS = bytes(range(len(REASONS)))
 _REASON_TEXTS = tuple(reason.value for reason in REASONS)
 
 
@@ -36,8 +37,8 @@ class PackedRecommendations(KeyedRecommendations):
     @classmethod
     def checked(cls, records: bytes) -> Self:
         """Raises ValueError for what `pack` cannot have written."""
-        reasons = records[RECORD_BYTES - 1 :: RECORD_BYTES]
-        if len(records) % RECORD_BYTES or max(reasons, default=0) >= len(REASONS):
+        unknown = records[RECORD_BYTES - 1 :: RECORD_BYTES].translate(None, _KNOWN_REASONS)
+        if len(records) % RECORD_BYTES or unknown:
             raise ValueError("these are no packed recommendations")
         return cls(records)
 

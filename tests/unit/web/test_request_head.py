@@ -76,6 +76,7 @@ def test_a_body_up_to_the_limit_may_follow(length: int) -> None:
         received(b"X: a\rY: b"),
         received(b"X@: a"),
         b"\r\n" + received(b"Host: x"),
+        received(b"X: " + b"x" * 8192),
     ],
 )
 def test_anything_unusual_is_left_to_who_knows_all_of_http(sent: bytes) -> None:

@@ -55,10 +55,11 @@ class ShortcutProtocol(HttpProtocol):
             return
         self._time = monotonic()
         self._held += data
-        if self._answering is None and len(self._held) >= self._needed:
+        if self._answering is not None:
+            if len(self._held) > MAX_BODY_BYTES and self.transport is not None:
+                self.transport.pause_reading()
+        elif len(self._held) >= self._needed:
             self._take()
-        elif len(self._held) > MAX_BODY_BYTES and self.transport is not None:
-            self.transport.pause_reading()
 
     def close_if_idle(self) -> bool:
         """Not while an answer is under way."""

@@ -28,6 +28,7 @@ from tests.builders import USER, Stage, feed_of, post, provisional_feed_of, stal
 from tests.fakes.cached_users import FakeCachedUsers
 from tests.integration.web.serving import Served, served
 from web.cursor import write_cursor
+from web.json_body import MAX_BODY_BYTES
 
 GENERATE = "/recommendations/generate"
 WITHIN_SECONDS = 10.0
@@ -240,6 +241,26 @@ async def test_a_body_may_come_in_pieces(service: Served, taken: list[str]) -> N
 
     assert taken == [SHORT]
     assert answer.page["count"] == 40
+
+
+async def test_a_body_at_the_limit_may_come_in_pieces(service: Served, taken: list[str]) -> None:
+    body = json.dumps({"user_id": USER}).encode().ljust(MAX_BODY_BYTES)
+    sent = request_of(body=body)
+
+    (answer,) = await answers_to(service, [sent[:-10], sent[-10:-5], sent[-5:]])
+
+    assert taken == [SHORT]
+    assert answer.status == 200
+
+
+async def test_whoever_sends_more_and_more_behind_a_request_gets_every_answer(
+    service: Served, taken: list[str]
+) -> None:
+    body = json.dumps({"user_id": USER, "limit": 1}).encode().ljust(MAX_BODY_BYTES)
+
+    answers = await answers_to(service, [request_of(body=body) * 8], 8)
+
+    assert [answer.page["count"] for answer in answers] == [1] * 8
 
 
 async def test_a_head_may_come_in_pieces(service: Served, taken: list[str]) -> None:

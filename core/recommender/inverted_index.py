@@ -35,8 +35,12 @@ class SparseRows(NamedTuple):
         kept = self.columns < width
         if kept.all():
             return self
-        before = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(kept, dtype=np.int64)))
-        return SparseRows(before[self.starts], self.columns[kept], self.values[kept])
+        return SparseRows(_kept_starts(self.starts, kept), self.columns[kept], self.values[kept])
+
+    def beyond(self, width: int) -> "SparseRows":
+        """The same rows without columns before this one, which is their first."""
+        kept = self.columns >= width
+        return SparseRows(_kept_starts(self.starts, kept), self.columns[kept] - np.int32(width), self.values[kept])
 
     def column(self, number: int) -> NDArray[np.float64]:
         """(rows,): the values of one column, 0 where a row has none; looks at every entry."""
@@ -176,6 +180,12 @@ def check_index(index: InvertedIndex, count: int, width: int) -> None:
     _check(starts[0] == 0 and starts[-1] == len(local_rows) == len(values), "list starts")
     _check(bool((starts[1:] >= starts[:-1]).all()), "list starts")
     _check(_rows_fit(starts, local_rows, row_count, block_rows, index.blocks), "rows")
+
+
+def _kept_starts(starts: NDArray[np.int64], kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    before = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(kept, dtype=np.int64)))
+    kept_starts: NDArray[np.int64] = before[starts]
+    return kept_starts
 
 
 def _is_csr(matrix: Any) -> bool:

@@ -40,6 +40,13 @@ def unpacked(best: NDArray[np.uint64], k: int) -> tuple[NDArray[np.int32], NDArr
     return np.where(ordered > 0, rows, np.int32(-1)), (ordered >> HALF).astype(np.uint32).view(np.float32)
 
 
+def rekeyed(keys: NDArray[np.uint64], rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """(n,): the keys of the same values with the rows that have their rows' places in `rows`; none of them is 0."""
+    moved = LAST_ROW - rows[LAST_ROW - (keys & LAST_ROW)].astype(np.uint64)
+    keys_moved: NDArray[np.uint64] = (keys & ~LAST_ROW) | moved
+    return keys_moved
+
+
 @part_of_kernels
 def _key(bits: Any, row: Any) -> Any:
     return (np.uint64(bits) << HALF) | (LAST_ROW - np.uint64(row))

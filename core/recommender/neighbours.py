@@ -16,7 +16,7 @@ from core.recommender.inverted_index import (
     inverted_index,
     sparse_rows,
 )
-from core.recommender.neighbour_kernels import nearest, nearest_within, unpacked
+from core.recommender.neighbour_kernels import nearest, nearest_within, rekeyed, unpacked
 from core.recommender.normalisation import l2_normalised
 from core.recommender.reused_buffers import zeros_reused
 
@@ -108,6 +108,21 @@ def either_finder(one: FindKeys, other: FindKeys, first_row: int) -> FindKeys:
         # A key holds the complement of its row.
         further[further > 0] -= np.uint64(first_row)
         return np.hstack((one(first, last), further))
+
+    return find
+
+
+def standing_in(one: FindKeys, other: FindKeys, is_other: NDArray[np.bool_], rows: NDArray[np.int64]) -> FindKeys:
+    """What one finds, but for some queries what the other does, as many. is_other: (q,); rows: its rows among all."""
+
+    def find(first: int, last: int) -> Keys:
+        keys = one(first, last)
+        for place in np.flatnonzero(is_other[first:last]).tolist():
+            found = other(first + place, first + place + 1)
+            among = found > 0
+            found[among] = rekeyed(found[among], rows)
+            keys[place] = found[0]
+        return keys
 
     return find
 

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from core.recommender.compiled import arrays_of, compiled, outputs_of
 from core.recommender.inverted_index import InvertedIndex, SparseRows, sparse_rows
-from core.recommender.timed_interactions import TimedInteractions
+from core.recommender.timed_interactions import TimedInteractions, places_of
 
 FAINTEST_VOTE = 2.0**-40
 """Of the strongest one: fainter ones change no list, but cost as much as others."""
@@ -69,15 +69,32 @@ class TailVotes(NamedTuple):
         return np.where(self.rows[places] == users, gained[places], 0.0)
 
 
+class ReadersSince(NamedTuple):
+    """The learned users who have met posts after the learned ones.
+
+    rows: (u,), int64, rising; lists: theirs, (u, later posts), of rows made of all that the tail has of them.
+    """
+
+    rows: NDArray[np.int64]
+    lists: InvertedIndex
+
+    def places(self, users: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n,): where these users are in the lists, -1 for those who are not."""
+        places = np.searchsorted(self.rows, users)
+        is_there = np.append(self.rows, -1)[places] == users
+        return np.where(is_there, places, -1)
+
+
 class HeldTail(NamedTuple):
     """A tail as neighbours are looked for and asked in it.
 
-    votes: of all who have any; newcomers: the lists of the users after the learned ones; damping: (posts,), float32,
-    what queries are multiplied by.
+    votes: of all who have any; newcomers: the lists of the users after the learned ones; readers: for those who have
+    met later posts alone; damping: (posts,), float32, what queries are multiplied by.
     """
 
     votes: TailVotes
     newcomers: InvertedIndex
+    readers: ReadersSince
     damping: NDArray[np.float32]
 
 
@@ -131,6 +148,21 @@ def newcomers(tail: Tail, learned_users: int, half_life_hours: float) -> csr_arr
     theirs = tail.interactions.where(tail.interactions.users >= learned_users)
     count = max(0, tail.interactions.user_count - learned_users)
     return theirs._replace(users=theirs.users - learned_users, user_count=count).matrix(tail.now, half_life_hours)
+
+
+def readers_since(tail: Tail, learned: tuple[int, int], half_life_hours: float) -> tuple[NDArray[np.int64], csr_array]:
+    """The learned users who have met later posts, (u,), rising, and CSR (u, posts): saturated weights in the tail.
+
+    learned: how many users and posts were.
+    """
+    users, posts = learned
+    is_reader = np.zeros(tail.interactions.user_count, dtype=np.bool_)
+    is_reader[tail.interactions.users[tail.interactions.posts >= posts]] = True
+    is_reader[users:] = False
+    rows = np.flatnonzero(is_reader)
+    theirs = tail.interactions.where(is_reader[tail.interactions.users])
+    numbered = theirs._replace(users=places_of(rows, len(is_reader))[theirs.users], user_count=len(rows))
+    return rows, numbered.matrix(tail.now, half_life_hours)
 
 
 def _fading_now(tail: Tail, fading: NDArray[np.float32], half_life_hours: float) -> NDArray[np.float64]:

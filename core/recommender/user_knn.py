@@ -23,6 +23,7 @@ from core.recommender.neighbour_kernels import voted, voted_by_reached
 from core.recommender.neighbours import (
     Budget,
     Find,
+    FindKeys,
     Keys,
     Neighbours,
     check_queries,
@@ -31,13 +32,24 @@ from core.recommender.neighbours import (
     either_finder,
     found_by,
     key_finder,
+    standing_in,
     top_neighbours,
 )
 from core.recommender.normalisation import UNPOPULAR_DAMPING, popularity_damping, scaled_columns, shrunk_rows
 from core.recommender.parameters import Choice, Parameterised, Real, Whole, check_parameters, hours
 from core.recommender.ranking import Barred, Blocked, Votes, ranked
 from core.recommender.reused_buffers import zeros_reused
-from core.recommender.tail import NO_TAIL_VOTES, HeldTail, Tail, TailVotes, newcomers, tail_votes, without_faint
+from core.recommender.tail import (
+    NO_TAIL_VOTES,
+    HeldTail,
+    ReadersSince,
+    Tail,
+    TailVotes,
+    newcomers,
+    readers_since,
+    tail_votes,
+    without_faint,
+)
 
 BOUNDED_ADDITIONS = 8_000
 """A budget with which feeds lost nothing in nDCG@10 among very many users, in small communities and in large ones."""
@@ -134,7 +146,8 @@ class UserKNN(Parameterised):
         damping = _with_later(self.damping_, shape[1], UNPOPULAR_DAMPING if self.damping else 1)
         rows = self._similarity_rows(newcomers(tail, users, self.similarity_half_life), damping)
         tailed = copy(self)
-        tailed._tail = HeldTail(tail_votes(tail, self.votes_, self.fading_, **halves), inverted_index(rows), damping)
+        votes = tail_votes(tail, self.votes_, self.fading_, **halves)
+        tailed._tail = HeldTail(votes, inverted_index(rows), self._readers_since(tail, damping), damping)
         return tailed
 
     def asked_rows(self) -> NDArray[np.bool_]:
@@ -288,10 +301,26 @@ class UserKNN(Parameterised):
         check_queries(checked, self._shape, self.k, own_rows)
         return sparse_rows(self._similarity_rows(checked, self._damping))
 
+    def _readers_since(self, tail: Tail, damping: NDArray[np.float32]) -> ReadersSince:
+        users, posts = self.index_.row_count, len(self.damping_)
+        rows, tastes = readers_since(tail, (users, posts), self.similarity_half_life)
+        return ReadersSince(rows, inverted_index(self._similarity_rows(tastes, damping)[:, posts:]))
+
+    def _learned_finder(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> FindKeys:
+        """By what was learned; for queries of later posts alone by what the learned users have done since."""
+        users, posts = self.index_.row_count, len(self.damping_)
+        known, k, own_learned = asked.up_to(posts), min(self.k, max(1, users)), np.where(own_rows < users, own_rows, -1)
+        find = key_finder(known, self.index_, k, own_learned, self._budget)
+        met_later_only = (np.diff(known.starts) == 0) & (np.diff(asked.starts) > 0)
+        if not (self._tail and met_later_only.any()):
+            return find
+        readers = self._tail.readers
+        find_readers = key_finder(asked.beyond(posts), readers.lists, k, readers.places(own_learned))
+        return standing_in(find, find_readers, met_later_only, readers.rows)
+
     def _finder(self, asked: SparseRows, own_rows: NDArray[np.int64]) -> Find:
-        users, known = self.index_.row_count, asked.up_to(len(self.damping_))
-        own_learned = np.where(own_rows < users, own_rows, -1)
-        find = key_finder(known, self.index_, min(self.k, max(1, users)), own_learned, self._budget)
+        users = self.index_.row_count
+        find = self._learned_finder(asked, own_rows)
         if self._tail and self._tail.newcomers.row_count:
             late, own_late = self._tail.newcomers, np.maximum(own_rows - users, -1)
             find = either_finder(find, key_finder(asked, late, min(self.k, late.row_count), own_late), users)

@@ -94,6 +94,21 @@ async def test_who_comes_after_training_gets_what_those_alike_like_and_is_heard_
     assert (await composed(pool, recommender, NEWCOMER))[user(NEWCOMER)] == theirs
 
 
+async def test_a_session_of_posts_born_after_training_alone_gets_what_their_readers_like(
+    pool: Pool, recommender: InMemoryRecommender
+) -> None:
+    await add_interactions(pool, *(act(by, NEW_POST, datetime.now(UTC)) for by in (2, 4, 6)))
+    nobody = await PostgresInteractionHistory(pool).read(user(NEWCOMER))
+    session = nobody.of_session([post(NEW_POST)])
+    before = (await recommender.rank(session, 50)).posts
+
+    await recommender.read_on()
+
+    assert not before
+    ranked = {post_id for post_id, _ in (await recommender.rank(session, 50)).posts}
+    assert ranked == {post(on) for on in range(8)}
+
+
 async def test_blocked_posts_are_in_no_feed_whoever_makes_it(pool: Pool, recommender: InMemoryRecommender) -> None:
     await add_interactions(pool, *(act(by, NEW_POST, datetime.now(UTC)) for by in (2, 4, 6)))
     await recommender.read_on()

@@ -85,6 +85,15 @@ def test_who_came_after_training_gets_and_is_a_neighbour_by_all_they_did() -> No
     assert [post for post, _ in tailed.rank(asking(NEW_USER, POSTS[4], NEW_POST), 10)] == [POSTS[5]]
 
 
+def test_who_has_met_nothing_but_posts_first_seen_after_training_gets_what_their_readers_like() -> None:
+    tail = tail_of(trained())
+
+    tail.add(arrays((USERS[0], NEW_POST, 1), (USERS[0], NEWER_POST, 1), (USERS[2], POSTS[5], 1)), NOTHING)
+    model = tail.tailed(NOW + timedelta(hours=2))
+
+    assert {post for post, _ in model.rank(asking(NEW_USER, NEW_POST), 10)} == {POSTS[0], POSTS[1], NEWER_POST}
+
+
 def test_interactions_of_known_and_new_users_and_posts_rank_like_a_model_trained_on_them() -> None:
     later = [(USERS[0], NEW_POST, 1.0), (USERS[0], POSTS[1], 2.0), (NEW_USER, POSTS[0], 3.0), (NEW_USER, NEW_POST, 3.0)]
     tail, history = tail_of(trained()), asking(USERS[3], POSTS[0])

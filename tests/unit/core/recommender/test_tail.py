@@ -121,6 +121,35 @@ def test_who_came_after_training_gets_and_is_a_neighbour_as_if_trained() -> None
     )
 
 
+@pytest.mark.parametrize("parameters", [TIMELESS, {**TIMELESS, "damping": 1, "shrinkage": 0.5}])
+def test_a_history_of_later_posts_alone_finds_learned_users_by_what_they_have_done_since(
+    parameters: dict[str, float],
+) -> None:
+    shape = USERS + LATER_USERS, POSTS + LATER_POSTS
+    later = interactions(5, 400, shape, (0, HOURS))
+    everything = together(PAST, later)
+    tailed = trained(PAST, 0, **parameters).with_tail(Tail(later, HOURS))
+    queries = csr_array(np.diag(np.ones(shape[1], dtype=np.float32))[POSTS:])
+    strangers, askers = np.full(LATER_POSTS, -1), np.arange(LATER_POSTS)
+
+    found, of_askers = tailed.kneighbors(queries, strangers), tailed.kneighbors(queries, askers)
+    scores = scores_in(tailed, queries, strangers)
+
+    damping = tailed._damping if parameters.get("damping") else np.ones(shape[1])
+    tastes = later.matrix(HOURS, 0).toarray() * damping
+    rows = tastes / (np.linalg.norm(tastes, axis=1) + parameters.get("shrinkage", 0))[:, None]
+    asked = queries.toarray() * damping
+    similar = (asked / (np.linalg.norm(asked, axis=1) + parameters.get("shrinkage", 0))[:, None]) @ rows.T
+    np.testing.assert_allclose(found.similarities, -np.sort(-similar, axis=1)[:, :10], rtol=1e-5)
+    of_found = np.where(found.rows >= 0, np.take_along_axis(similar, found.rows, 1), 0)
+    np.testing.assert_allclose(of_found, found.similarities, rtol=1e-5)
+    assert (found.rows < USERS).any()
+    assert (found.rows >= USERS).any()
+    assert not (of_askers.rows == askers[:, None]).any()
+    votes = everything.matrix(HOURS, 0).toarray().astype(np.float64)
+    np.testing.assert_allclose(scores, scores_of(found, votes), rtol=1e-5, atol=1e-6)
+
+
 def test_a_user_whom_the_model_does_not_ask_any_more_speaks_in_the_tail_under_a_row_of_their_own() -> None:
     long_ago = TimedInteractions(np.array([0, 0]), np.array([0, 1]), np.ones(2), np.full(2, -500.0), 2, 3)
     recent = TimedInteractions(np.array([1]), np.array([2]), np.ones(1), np.array([-1.0]), 2, 3)

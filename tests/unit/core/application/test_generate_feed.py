@@ -292,6 +292,17 @@ async def test_a_session_gets_what_the_model_finds_for_its_posts_alone_kept_for_
     assert around.queue.leases == {}
 
 
+async def test_a_session_s_new_list_takes_the_place_of_one_of_a_model_that_was_withdrawn(around: Surroundings) -> None:
+    of_session = GenerateMessage(STRANGER, "request-1", (SEEN,))
+    withdrawn = await around.generate(of_session)
+    around.recommender.model_version, around.recommender.epoch = "collaborative_filtering_v0", 4
+
+    feed = await around.generate(of_session)
+
+    assert withdrawn is not None
+    assert around.cache.feeds[STRANGER] == feed != withdrawn
+
+
 async def test_one_post_is_enough_for_a_session_whatever_the_threshold(around: Surroundings) -> None:
     feed = await around.generate(GenerateMessage(STRANGER, "request-1", (SEEN,)), threshold=5)
 

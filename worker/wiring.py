@@ -43,6 +43,7 @@ from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
 from core.infrastructure.postgres_interaction_tail import PostgresInteractionTail
+from core.infrastructure.postgres_late_interactions import PostgresLateInteractions
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_new_interactions import PostgresNewInteractions
 from core.infrastructure.postgres_pool import Pool, open_pool
@@ -65,7 +66,7 @@ from core.settings import Settings
 
 BEAT_SECONDS = 3.0
 LOOK_AT_POPULAR_SECONDS = 60.0
-SWEEP_SECONDS = 15.0
+SWEEP_SECONDS, LOOK_FOR_LATE_SECONDS = 15.0, 60.0
 ANSWER_WITHIN_SECONDS = 2.0  # some milliseconds, as a rule
 LEASE_CONNECTIONS = 1  # leases and signs of life are brief; messages have connections of their own
 
@@ -144,6 +145,7 @@ async def open_worker(
             async with (
                 _repeated(SWEEP_SECONDS, SweepTickets(PostgresTicketStore(pool), queue, clock)),
                 _repeated(SWEEP_SECONDS, SweepRuns(ledger, continue_run, levels)),
+                _repeated(LOOK_FOR_LATE_SECONDS, PostgresLateInteractions(pool).mark_forgotten),
             ):
                 presence = RedisWorkerPresence(broker, _process_name())
                 generate_in_bulk = GenerateInBulk(generate_feed, ledger)

@@ -33,9 +33,9 @@ class Service:
     tickets: PostgresTicketStore
     environment: Mapping[str, str]
 
-    async def interact(self, user_id: UUID, *post_ids: UUID) -> None:
-        now = datetime.now(UTC).replace(tzinfo=None)
-        await self.pool.executemany(_INTERACT, [(user_id, post_id, now) for post_id in post_ids])
+    async def interact(self, user_id: UUID, *post_ids: UUID, at: datetime | None = None) -> None:
+        moment = (at or datetime.now(UTC)).replace(tzinfo=None)
+        await self.pool.executemany(_INTERACT, [(user_id, post_id, moment) for post_id in post_ids])
 
     async def is_released(self, user_id: UUID) -> bool:
         return await self.queue.progress(user_id) is None

@@ -1,5 +1,7 @@
 """A worker follows the interactions: what was written a moment ago is in the next feed."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,6 +11,7 @@ import pytest
 from core.domain.job import Queue
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_visits import RedisVisits
+from tests.builders import feed_of
 from tests.integration.worker.conftest import Service, until
 from tests.integration.worker.test_lifespan import environment, logs, running
 
@@ -57,6 +60,16 @@ async def test_what_became_due_while_no_worker_lived_is_healed_at_the_start(serv
 
     async with running():
         await until(lambda: service.archive.get(user_id), "a feed was archived")
+
+
+@pytest.mark.usefixtures("environment", "logs")
+async def test_whose_feed_does_not_know_of_what_was_dated_long_before_it_was_written_is_due(service: Service) -> None:
+    user_id = uuid4()
+    await service.archive.put(replace(feed_of(), user_id=user_id))
+    await service.interact(user_id, uuid4(), at=datetime.now(UTC) - timedelta(days=3))
+
+    async with running():
+        await until(lambda: service.pool.fetchval(IS_DUE, user_id), "the user was due")
 
 
 @pytest.mark.usefixtures("environment", "logs")

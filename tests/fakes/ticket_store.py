@@ -15,13 +15,15 @@ from tests.fakes.clock import FakeClock
 
 @dataclass
 class FakeTicketStore:
-    """Purges nothing; `orders` and `with_history` are what Postgres knows of users' feeds and interactions."""
+    """Purges nothing; `orders` to `built_sequences` are what Postgres knows of users' feeds and interactions."""
 
     tickets: dict[UUID, Ticket] = field(default_factory=dict)
     clock: Clock = field(default_factory=FakeClock)
     unavailable: bool = False
     orders: dict[UUID, FeedOrder] = field(default_factory=dict)
     with_history: set[UUID] = field(default_factory=set)
+    sequences: dict[UUID, int] = field(default_factory=dict)
+    built_sequences: dict[UUID, int] = field(default_factory=dict)
     is_being_swept: bool = False
 
     async def add(self, ticket: Ticket) -> None:
@@ -69,15 +71,18 @@ class FakeTicketStore:
             for ticket in self.tickets.values()
             if ticket.failure is None and ticket.created_at < created_before and self.clock.now() < ticket.expires_at
         ]
-        late = [ticket for ticket in open_ones if self._order_of(ticket.request.user_id) <= ticket.newer_than]
+        late = [ticket for ticket in open_ones if self._is_late(ticket)]
         users = [ticket.request.user_id for ticket in sorted(late, key=lambda ticket: ticket.created_at)]
         try:
             yield [user_id for user_id in dict.fromkeys(users) if user_id in self.with_history]
         finally:
             self.is_being_swept = False
 
-    def _order_of(self, user_id: UUID) -> FeedOrder:
-        return self.orders.get(user_id, NO_FEED)
+    def _is_late(self, ticket: Ticket) -> bool:
+        user_id = ticket.request.user_id
+        built = self.built_sequences.get(user_id, 0)
+        is_behind = built < min(ticket.request.min_seq, self.sequences.get(user_id, 0))
+        return is_behind or self.orders.get(user_id, NO_FEED) <= ticket.newer_than
 
     def _answer(self) -> None:
         if self.unavailable:

@@ -33,8 +33,9 @@ class TicketStore(Protocol):
         ...
 
     def overdue(self, created_before: datetime) -> AbstractAsyncContextManager[Sequence[UUID]]:
-        """Users with a history whose open ticket from before that moment has no newer feed yet, the longest first.
+        """Users with a history whose open ticket from before that moment waits for a feed, the longest first.
 
-        Nobody while somebody else is inside the block: of all sweepers one is at it.
+        For one that is newer, and that knows of what its holder has done up to the `min_seq`. Nobody while somebody
+        else is inside the block: of all sweepers one is at it.
         """
         ...

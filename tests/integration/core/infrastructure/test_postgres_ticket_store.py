@@ -154,3 +154,27 @@ async def test_overdue_are_users_with_a_history_whose_open_ticket_has_no_newer_f
                 assert meanwhile == []
         async with tickets.overdue(NOW - timedelta(seconds=15)) as again:
             assert len(again) == 2
+
+
+async def test_overdue_is_a_ticket_whose_newer_feed_lacks_what_its_holder_has_written(
+    migrated_database_url: str,
+) -> None:
+    async with open_pool(migrated_database_url) as pool:
+        tickets, archive = PostgresTicketStore(pool), PostgresFeedArchive(pool)
+        # What the ticket asks for, what the feed knows of, and what the user has done.
+        for number, (user, min_seq, built, latest) in enumerate(
+            [("behind", 7, 6, 9), ("reached", 7, 7, 9), ("nothing since", 7, 6, 6), ("does not mind", 0, 6, 9)]
+        ):
+            request = FeedRequest(user, 5, ("an id with \0", '"min_seq":9'), min_seq=min_seq)
+            await tickets.add(
+                replace(TICKET, id=UUID(int=number + 1), request=request, created_at=NOW - timedelta(minutes=1))
+            )
+            await pool.execute(
+                "insert into user_interaction (user_id, post_id, interaction_type) values ($1, $1, 'like')",
+                to_uuid(user),
+            )
+            await pool.execute("insert into user_change values ($1, $2, now(), true)", to_uuid(user), latest)
+            await archive.put(replace(feed_of(user), order=FeedOrder(3, 5), built_sequence=built))
+
+        async with tickets.overdue(NOW - timedelta(seconds=15)) as overdue:
+            assert overdue == [to_uuid("behind")]

@@ -17,10 +17,21 @@ ANNA = to_uuid("anna")
 TICKET = Ticket(UUID(int=1), FeedRequest("anna", 20), NO_FEED, NOON - timedelta(minutes=1), NOON + timedelta(hours=1))
 
 
-async def swept(*tickets: Ticket, orders: dict[UUID, FeedOrder] | None = None, leased: bool = False) -> list[UUID]:
-    """For whom a job was enqueued; everybody but the stranger has a history."""
-    clock, queue = FakeClock(NOON), FakeJobQueue()
-    store = FakeTicketStore(clock=clock, orders=orders or {}, with_history={ANNA, to_uuid("ben")})
+async def swept(
+    *tickets: Ticket,
+    orders: dict[UUID, FeedOrder] | None = None,
+    built: dict[UUID, int] | None = None,
+    leased: bool = False,
+) -> list[UUID]:
+    """For whom a job was enqueued; everybody but the stranger has a history, of nine changes."""
+    clock, queue, known = FakeClock(NOON), FakeJobQueue(), {ANNA, to_uuid("ben")}
+    store = FakeTicketStore(
+        clock=clock,
+        orders=orders or {},
+        with_history=known,
+        sequences=dict.fromkeys(known, 9),
+        built_sequences=built or {},
+    )
     for ticket in tickets:
         await store.add(ticket)
     sweep = SweepTickets(store, queue, clock)
@@ -41,6 +52,13 @@ async def test_a_job_that_is_under_way_is_left_alone() -> None:
 
 async def test_a_ticket_that_has_its_feed_is_left_alone() -> None:
     assert await swept(TICKET, orders={ANNA: FeedOrder(1, 1)}) == []
+
+
+async def test_a_ticket_whose_feed_does_not_know_yet_of_what_its_holder_has_written_is_not_done() -> None:
+    asking = replace(TICKET, request=FeedRequest("anna", 20, min_seq=7))
+
+    assert await swept(asking, orders={ANNA: FeedOrder(1, 1)}, built={ANNA: 6}) == [ANNA]
+    assert await swept(asking, orders={ANNA: FeedOrder(1, 1)}, built={ANNA: 7}) == []
 
 
 async def test_young_failed_expired_tickets_and_those_of_strangers_are_left_alone() -> None:

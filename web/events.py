@@ -13,11 +13,10 @@ from core.domain.errors import InvalidInput
 from core.domain.event import EVENTS_AT_MOST, Event, EventsRefused, IdsTaken, Receipt, Refusal, event_of
 from core.domain.interaction import InteractionType
 from web.json_body import MAX_ERRORS, FieldError, FieldsRefused, JsonBody, check_json_type
+from web.requests import RECORDED_ID, RecordedPostId
 
 MAX_METADATA_BYTES = 4096
 
-# No blank ids, and no character that Postgres does not keep.
-_ID = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 _TYPES = ", ".join(InteractionType)
 RULES = {
     "user_id": "a string of 1 to 128 characters, not blank",
@@ -37,10 +36,12 @@ class EventBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     its content is its id. `created_at`: without it, and where it is ahead of the service's clock, now.
     """
 
-    user_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=_ID, description=RULES["user_id"])]
-    post_id: Annotated[str, Meta(min_length=1, max_length=512, pattern=_ID, description=RULES["post_id"])]
+    user_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=RECORDED_ID, description=RULES["user_id"])]
+    post_id: Annotated[RecordedPostId, Meta(description=RULES["post_id"])]
     interaction_type: InteractionType
-    id: Annotated[str, Meta(min_length=1, max_length=128, pattern=_ID, description=RULES["id"])] | UnsetType = UNSET
+    id: Annotated[str, Meta(min_length=1, max_length=128, pattern=RECORDED_ID, description=RULES["id"])] | UnsetType = (
+        UNSET
+    )
     created_at: datetime | UnsetType = UNSET
     metadata: msgspec.Raw | UnsetType = UNSET
 

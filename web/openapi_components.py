@@ -12,7 +12,7 @@ from web.events import RULES, EventBody, EventsBody, ReceiptBody
 from web.openapi_examples import DEMO_POST, DEMO_USER, problem, problems_by_status
 from web.post_requests import PostBody
 from web.prefer import LONGEST_WAIT_SECONDS
-from web.requests import CursorText, GenerateBody, Limit, PostId, UserId
+from web.requests import CursorText, GenerateBody, Limit, RecordedPostId, UserId
 from web.routes.posts import PostStateBody
 
 Json = dict[str, Any]
@@ -105,7 +105,7 @@ def _parameters(default_limit: int) -> dict[str, Json]:
             "description": "from a 202; links lead there",
             "schema": {"type": "string", "format": "uuid"},
         },
-        "PostId": path | {"name": "post_id", "schema": msgspec.json.schema(PostId), "example": DEMO_POST},
+        "PostId": path | {"name": "post_id", "schema": msgspec.json.schema(RecordedPostId), "example": DEMO_POST},
         "Limit": query | {"name": "limit", "schema": msgspec.json.schema(Limit) | {"default": default_limit}},
         "Cursor": query | {"name": "cursor", "schema": msgspec.json.schema(CursorText)},
         "Prefer": header

@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Meta
 
 from web.json_body import FieldError, FieldsRefused, JsonBody, ParametersRefused
-from web.requests import PostId
+from web.requests import RecordedPostId
 
 _RULES = {
     "hidden": "true or false",
     "expires_at": "a moment in ISO 8601 with an offset from UTC, as 2026-11-23T12:00:00Z; or null",
 }
-_POST_ID_RULE = "a string of 1 to 512 characters, percent-encoded UTF-8"
+_POST_ID_RULE = "a string of 1 to 512 characters, not blank, percent-encoded UTF-8"
 
 Moment = Annotated[datetime, Meta(tz=True, description=_RULES["expires_at"])]
 
@@ -44,6 +44,6 @@ def read_post_body(content_type: str, body: bytes) -> PostBody:
 def read_post_id(segment: str) -> str:
     """A post's id as the caller writes it. Raises ParametersRefused."""
     try:
-        return msgspec.convert(unquote_to_bytes(segment).decode(), PostId)
+        return msgspec.convert(unquote_to_bytes(segment).decode(), RecordedPostId)
     except (UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ParametersRefused([FieldError("/post_id", f"must be {_POST_ID_RULE}")]) from error

@@ -26,6 +26,9 @@ _RULES = {
 UserId = Annotated[str, Meta(min_length=1, max_length=128, description=_RULES["user_id"])]
 Limit = Annotated[int, Meta(ge=1, le=100, description=_RULES["limit"])]
 PostId = Annotated[str, Meta(min_length=1, max_length=512)]
+# No blank ids, and no character that Postgres does not keep.
+RECORDED_ID = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+RecordedPostId = Annotated[PostId, Meta(pattern=RECORDED_ID)]
 ExcludedPostIds = Annotated[tuple[PostId, ...], Meta(max_length=1000, description=_RULES["exclude_post_ids"])]
 CursorText = Annotated[str, Meta(pattern=f"^{SHAPE}$", description=_RULES["cursor"])]
 

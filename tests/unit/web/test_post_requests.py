@@ -53,7 +53,7 @@ def test_any_text_names_a_post_and_stays_as_it_was_written() -> None:
     assert read_post_id("a%2Fb%20%C3%BC") == "a/b ü"
 
 
-@pytest.mark.parametrize("segment", ["", "%FF", "a" * 513])
+@pytest.mark.parametrize("segment", ["", "%FF", "a" * 513, "%20", "%20%09%0A", "a%00b"])
 def test_a_path_that_names_no_post_is_refused(segment: str) -> None:
-    with pytest.raises(ParametersRefused, match="/post_id must be a string of 1 to 512 characters"):
+    with pytest.raises(ParametersRefused, match="/post_id must be a string of 1 to 512 characters, not blank"):
         read_post_id(segment)

@@ -11,9 +11,8 @@ from core.domain.popular import PopularFeed
 from core.domain.ranking import ComposedFeed
 from core.infrastructure.array_recommendations import recommendations_of
 from core.infrastructure.history_arrays import HistoryArrays
-from core.infrastructure.key_rows import NO_KEYS, KeyRows
+from core.infrastructure.key_rows import NO_KEYS, KeyRows, ids_of, raw_keys
 from core.infrastructure.postgres_moments import moment_of
-from core.infrastructure.quick_uuid import QuickUUID
 from core.infrastructure.ranking_model import RankingModel
 from core.recommender.feed_filling import FilledFeeds, Rules, fill_feeds
 
@@ -100,19 +99,9 @@ def _feeds(
     reasons = (places >= filled.collaborative[:, None]).astype(np.uint8)
     recommendations = recommendations_of(keys, filled.scores, reasons, filled.lengths)
     moments = list(map(moment_of, newest))
-    return list(map(ComposedFeed, _ids(user_keys), recommendations, moments, sequences))
+    return list(map(ComposedFeed, ids_of(user_keys), recommendations, moments, sequences))
 
 
 def _may_have_texts(keys: NDArray[np.bytes_], lengths: NDArray[np.int32]) -> list[UUID]:
     used = keys[np.arange(keys.shape[1]) < lengths[:, None]]
-    return _ids(np.unique(used[_raw(used)[:, _VERSION_BYTE] >> 4 == _TEXT_VERSION]))
-
-
-def _raw(keys: NDArray[np.bytes_]) -> NDArray[np.uint8]:
-    """(n, 16): all bytes, trailing zeros too."""
-    return np.ascontiguousarray(keys).view(np.uint8).reshape(-1, 16)
-
-
-def _ids(keys: NDArray[np.bytes_]) -> list[UUID]:
-    raw = _raw(keys).tobytes()
-    return [QuickUUID(raw[start : start + 16]) for start in range(0, len(raw), 16)]
+    return ids_of(np.unique(used[raw_keys(used)[:, _VERSION_BYTE] >> 4 == _TEXT_VERSION]))

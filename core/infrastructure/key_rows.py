@@ -1,9 +1,12 @@
 """Which row each id has in a model that knows some since it was trained and others since."""
 
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.infrastructure.quick_uuid import QuickUUID
 
 NO_KEYS: NDArray[np.bytes_] = np.empty(0, dtype="S16")
 
@@ -51,3 +54,19 @@ def rows_of_keys(keys: NDArray[np.bytes_], wanted: NDArray[np.bytes_]) -> NDArra
         return np.full(len(wanted), -1, dtype=np.int64)
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[places] == wanted, places, -1).astype(np.int64)
+
+
+def raw_keys(keys: NDArray[np.bytes_]) -> NDArray[np.uint8]:
+    """(n, 16): all bytes of (n,) keys; items of the keys themselves would lose trailing zeros."""
+    return np.ascontiguousarray(keys).view(np.uint8).reshape(-1, 16)
+
+
+def bytes_of(keys: NDArray[np.bytes_]) -> list[bytes]:
+    """The sixteen bytes of each."""
+    raw = raw_keys(keys).tobytes()
+    return [raw[start : start + 16] for start in range(0, len(raw), 16)]
+
+
+def ids_of(keys: NDArray[np.bytes_]) -> list[UUID]:
+    """The id of each."""
+    return list(map(QuickUUID, bytes_of(keys)))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.infrastructure.interaction_arrays import InteractionArrays
-from core.infrastructure.key_rows import NO_KEYS
+from core.infrastructure.key_rows import NO_KEYS, bytes_of
 from core.infrastructure.postgres_moments import microseconds, moment_of
 from core.infrastructure.ranking_model import RankingModel, type_weights
 from core.recommender.tail import Tail, TakesTail
@@ -140,12 +140,12 @@ class _LaterKeys:
         return self._first_row + len(self._rows)
 
     def has(self, keys: NDArray[np.bytes_]) -> NDArray[np.bool_]:
-        return np.array([key in self._rows for key in _bytes_of(keys)], dtype=np.bool_)
+        return np.array([key in self._rows for key in bytes_of(keys)], dtype=np.bool_)
 
     def rows(self, keys: NDArray[np.bytes_]) -> NDArray[np.int64]:
         """(n,): those that have none get the next one."""
         distinct, places = np.unique(keys, return_inverse=True)
-        rows = [self._rows.setdefault(key, len(self)) for key in _bytes_of(distinct)]
+        rows = [self._rows.setdefault(key, len(self)) for key in bytes_of(distinct)]
         return np.array(rows, dtype=np.int64)[places]
 
     def keys(self) -> NDArray[np.bytes_]:
@@ -164,9 +164,3 @@ class _LaterKeys:
 def can_have_tail(model: RankingModel) -> bool:
     """Whether its algorithm can count what happened after it learned."""
     return isinstance(model.algorithm, TakesTail) and model.algorithm.can_take_tail()
-
-
-def _bytes_of(keys: NDArray[np.bytes_]) -> list[bytes]:
-    """All 16 bytes of each: an item itself would lose trailing zeros."""
-    raw = np.ascontiguousarray(keys).tobytes()
-    return [raw[start : start + 16] for start in range(0, len(raw), 16)]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.domain.model import ModelRecord
 from core.infrastructure.interaction_arrays import COLUMNS, WHOLE, InteractionArrays, copied_interactions
+from core.infrastructure.key_rows import bytes_of
 from core.infrastructure.postgres_pool import Connection, Pool, borrowed
 from core.infrastructure.row_transactions import transaction_of_row
 
@@ -129,8 +130,7 @@ class PostgresInteractionTail:
     def _histories(self, user_keys: NDArray[np.bytes_]) -> str:
         """Of no more users than leave room for what others do."""
         most = int(self._at_most * SHARE_FOR_HISTORIES) // HISTORY_AT_MOST
-        raw = np.ascontiguousarray(user_keys[:most]).tobytes()
-        return _HISTORIES.format(ids=",".join(raw[start : start + 16].hex() for start in range(0, len(raw), 16)))
+        return _HISTORIES.format(ids=",".join(key.hex() for key in bytes_of(user_keys[:most])))
 
 
 async def _following(connection: Connection, seen: Any) -> TailPosition:

@@ -14,7 +14,7 @@ from core.domain.errors import ArtefactRefused
 from core.domain.history import History
 from core.domain.interaction import InteractionType, InteractionWeights
 from core.infrastructure.history_arrays import HistoryArrays
-from core.infrastructure.key_rows import KeyRows
+from core.infrastructure.key_rows import KeyRows, ids_of, raw_keys
 from core.recommender.algorithm import Algorithm, InteractionMatrices, KeepsHistories, RankedPosts
 from core.recommender.interaction_matrix import decayed_weights, user_item_matrix
 from core.recommender.registry import ALGORITHMS, algorithm_named
@@ -158,19 +158,19 @@ class RankingModel:
 
     def user_ids(self, rows: NDArray[np.integer[Any]]) -> list[UUID]:
         """Of these rows."""
-        return _ids(self.users.keys(rows))
+        return ids_of(self.users.keys(rows))
 
     def post_ids(self, rows: NDArray[np.integer[Any]]) -> list[UUID]:
         """Of these columns."""
-        return _ids(self.posts.keys(rows))
+        return ids_of(self.posts.keys(rows))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything the model is, as numeric arrays by name."""
         return {
             **self.algorithm.to_arrays(),
             "algorithm": _as_array({"name": _name_of(self.algorithm), "parameters": self.algorithm.get_params()}),
-            "user_keys": _raw(self.user_keys),
-            "post_keys": _raw(self.post_keys),
+            "user_keys": raw_keys(self.user_keys),
+            "post_keys": raw_keys(self.post_keys),
             "type_weights": type_weights(self.weights),
         }
 
@@ -198,10 +198,6 @@ class RankingModel:
     def _identified(self, rows: NDArray[np.int32], scores: NDArray[np.float32]) -> RankedIds:
         found = rows[rows >= 0]
         return tuple(zip(self.post_ids(found), scores[: len(found)].tolist(), strict=True))
-
-
-def _ids(keys: NDArray[np.bytes_]) -> list[UUID]:
-    return [UUID(bytes=bytes(key)) for key in _raw(keys)]
 
 
 def _algorithm(arrays: Mapping[str, NDArray[Any]], users: int, posts: int) -> Algorithm:
@@ -243,11 +239,6 @@ def _keys(raw: NDArray[Any]) -> NDArray[np.bytes_]:
     if raw.dtype != np.uint8 or raw.ndim != 2 or raw.shape[1] != 16:
         raise ValueError("ids must be an array of 16 bytes each")
     return raw.view("S16")[:, 0]
-
-
-def _raw(keys: NDArray[np.bytes_]) -> NDArray[np.uint8]:
-    """(n,) keys as (n, 16) bytes; items of the keys themselves would lose trailing zero bytes."""
-    return np.ascontiguousarray(keys).view(np.uint8).reshape(-1, 16)
 
 
 def keys_of(ids: Collection[UUID]) -> NDArray[np.bytes_]:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.domain.history import History
 from core.domain.interaction import Interaction, InteractionType
 from core.infrastructure.adbc_timed_interactions import IdentifiedInteractions
 from core.infrastructure.interaction_digest import user_hashes
+from core.infrastructure.key_rows import ids_of
 from core.infrastructure.ranking_model import RankingModel
 
 SAMPLED_USERS = 300
@@ -26,23 +26,19 @@ def sampled_histories(interactions: IdentifiedInteractions) -> list[History]:
 
 
 def _history(interactions: IdentifiedInteractions, user: int, data_now: datetime) -> History:
-    user_id = UUID(bytes=_bytes_at(interactions.user_keys, user))
+    (user_id,) = ids_of(interactions.user_keys[[user]])
     places = np.flatnonzero(interactions.users == user)
+    post_ids = ids_of(interactions.post_keys[interactions.posts[places]])
     acts = tuple(
         Interaction(
             user_id,
-            UUID(bytes=_bytes_at(interactions.post_keys, int(interactions.posts[place]))),
+            post_id,
             _TYPES[interactions.type_codes[place]],
             interactions.epoch + timedelta(hours=float(interactions.times[place])),
         )
-        for place in places
+        for place, post_id in zip(places, post_ids, strict=True)
     )
     return History(user_id, acts, generation=0, data_now=data_now)
-
-
-def _bytes_at(keys: NDArray[np.bytes_], place: int) -> bytes:
-    """All 16 bytes: an item itself would lose trailing zeros."""
-    return keys[place : place + 1].tobytes()
 
 
 def feeds_of(model: RankingModel, histories: Sequence[History], depth: int) -> tuple[list[float], set[UUID]]:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from core.domain.interaction import InteractionType, InteractionWeights
 from core.infrastructure import postgres_interaction_tail
 from core.infrastructure.adbc_model_training import AdbcModelTraining
 from core.infrastructure.interaction_arrays import InteractionArrays
+from core.infrastructure.key_rows import ids_of
 from core.infrastructure.postgres_interaction_tail import (
     PostgresInteractionTail,
     TailPosition,
@@ -41,8 +41,7 @@ def nobody(user_keys: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
 
 def posts_of(acts: InteractionArrays) -> list[int]:
     """Numbers of the posts, as `post` makes them, ascending."""
-    raw = np.ascontiguousarray(acts.post_keys).tobytes()
-    return sorted(UUID(bytes=raw[start : start + 16]).int - 2000 for start in range(0, len(raw), 16))
+    return sorted(post_id.int - 2000 for post_id in ids_of(acts.post_keys))
 
 
 async def read(tail: PostgresInteractionTail, position: TailPosition) -> TailRead:

@@ -1,9 +1,11 @@
 """Rows of a model's ids and of later ones."""
 
+from uuid import UUID
+
 import numpy as np
 from numpy.typing import NDArray
 
-from core.infrastructure.key_rows import KeyRows
+from core.infrastructure.key_rows import KeyRows, bytes_of, ids_of
 
 
 def keys(*numbers: int) -> NDArray[np.bytes_]:
@@ -29,3 +31,13 @@ def test_a_key_that_is_known_twice_stands_for_its_later_row() -> None:
 
 def test_where_nothing_is_known_nothing_has_a_row() -> None:
     assert KeyRows(keys()).rows(keys(1)).tolist() == [-1]
+
+
+def test_an_id_that_ends_in_zeros_keeps_them() -> None:
+    ids = [UUID(int=1 << 120), UUID(int=0), UUID(int=1)]
+
+    keys = np.array([one.bytes for one in ids], dtype="S16")
+
+    assert ids_of(keys) == ids
+    assert bytes_of(keys[::-1]) == [one.bytes for one in reversed(ids)]
+    assert ids_of(keys[:0]) == []

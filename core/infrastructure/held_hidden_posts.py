@@ -2,56 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from heapq import heappop, heappush
 from math import inf
 from types import TracebackType
 from typing import Self
-from uuid import UUID
 
 import structlog
 
 from core.domain.errors import ThreadsMlError
 from core.domain.post_state import PostState
+from core.infrastructure.hidden_keys import HiddenChange, HiddenKeys
 from core.infrastructure.postgres_post_states import PostgresPostStates
-from core.infrastructure.quick_uuid import QuickUUID
 from core.infrastructure.task_ending import end_task
 
 LOOK_SECONDS, READ_ALL_SECONDS = 0.5, 60.0
 # However many signals come in: a look costs about a millisecond.
 PAUSE_SECONDS = 0.05
 FIRST_READING_SECONDS = 10.0
-
-
-class HiddenKeys(Collection[UUID]):
-    """A set of posts by the sixteen bytes of their ids, as packed recommendations hold them."""
-
-    def __init__(self) -> None:
-        self.version = 0
-        self.keys: set[bytes] = set()
-
-    def __contains__(self, post_id: object, /) -> bool:
-        return isinstance(post_id, UUID) and post_id.bytes in self.keys
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __iter__(self) -> Iterator[UUID]:
-        return map(QuickUUID, tuple(self.keys))
-
-    def add(self, key: bytes) -> None:
-        """Hide the post."""
-        if key not in self.keys:
-            self.keys.add(key)
-            self.version += 1
-
-    def remove(self, key: bytes) -> None:
-        """Show the post again, if it was hidden."""
-        if key in self.keys:
-            self.keys.remove(key)
-            self.version += 1
 
 
 class _Told:
@@ -95,11 +65,10 @@ class HeldHiddenPosts:
         self,
         states: PostgresPostStates,
         now: Callable[[], float] = time.time,
-        on_change: Callable[[Collection[UUID]], None] | None = None,
+        on_change: Callable[[HiddenChange], None] | None = None,
     ) -> None:
-        """now: seconds since 1970, by which posts expire; on_change: told when a look finds that others are hidden."""
+        """now: seconds since 1970, by which posts expire; on_change: told what a look has found to be different."""
         self._on_change = on_change
-        self._version_told: int | None = None
         self._states = states
         self._now = now
         self._told = _Told()
@@ -173,7 +142,7 @@ class HeldHiddenPosts:
             async for states in self._states.read_hidden():
                 told.take(states, self._now())
             told.take(self._meanwhile, self._now())
-            told.hidden.version = self._told.hidden.version + 1
+            told.hidden.take_the_place_of(self._told.hidden)
             self._told = told
             self._read_at = self._read_at or moment
 
@@ -193,7 +162,6 @@ class HeldHiddenPosts:
         self._tell()
 
     def _tell(self) -> None:
-        hidden = self.current()
-        if self._on_change is not None and hidden.version != self._version_told:
-            self._version_told = hidden.version
-            self._on_change(hidden)
+        change = self.current().take_change()
+        if self._on_change is not None and any(change):
+            self._on_change(change)

@@ -1,14 +1,11 @@
 """The champion, loaded into this process with what has happened since, and exchanged while jobs go on."""
 
 import asyncio
-from collections.abc import Collection
 from types import TracebackType
 from typing import NamedTuple, Self, cast
 from uuid import UUID
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from core.application.ports.artefact_store import ArtefactStore
 from core.application.ports.model_registry import ModelRegistry
@@ -18,12 +15,13 @@ from core.domain.history import History, HistoryBatch
 from core.domain.model import ModelRecord, Serving
 from core.domain.popular import PopularFeed
 from core.domain.ranking import ComposedFeeds, Ranking, Recollection
+from core.infrastructure.blocked_posts import BlockedPosts
 from core.infrastructure.feed_composer import FeedComposer
+from core.infrastructure.hidden_keys import HiddenChange
 from core.infrastructure.history_arrays import HistoryArrays
 from core.infrastructure.joblib_model_file import read_model
-from core.infrastructure.key_rows import NO_KEYS
 from core.infrastructure.live_tail import LiveTail, Tails
-from core.infrastructure.ranking_model import RankingModel, keys_of
+from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.task_ending import end_task
 
 # Long enough to load what lies on the local disk; a job that waited for a download would outlast its caller.
@@ -37,7 +35,7 @@ PAUSE_FOR_WORK = 9
 class _Loaded(NamedTuple):
     """One model with its name and epoch: exchanged as a whole, so that no job sees half of each.
 
-    model: with the votes of the tail and without what is blocked; unblocked: with what is blocked.
+    model: with the votes of the tail and without what is blocked.
     """
 
     model: RankingModel | None
@@ -45,12 +43,11 @@ class _Loaded(NamedTuple):
     version: str | None
     epoch: int
     tail: LiveTail | None = None
-    unblocked: RankingModel | None = None
 
-    def showing(self, model: RankingModel | None, blocked_keys: NDArray[np.bytes_]) -> "_Loaded":
+    def showing(self, model: RankingModel, blocked: BlockedPosts) -> "_Loaded":
         """The same by this model, but for what is blocked."""
-        shown = None if model is None else model.without(blocked_keys)
-        return self._replace(model=shown, composer=FeedComposer(shown), unblocked=model)
+        shown = model.without(blocked.among(model.posts))
+        return self._replace(model=shown, composer=FeedComposer(shown))
 
 
 class InMemoryRecommender:
@@ -61,7 +58,7 @@ class InMemoryRecommender:
     ) -> None:
         """tails: None for models that know nothing but what they were trained on."""
         self._tails = tails
-        self._blocked_keys = NO_KEYS
+        self._blocked = BlockedPosts()
         self._reading_on: asyncio.Task[None] | None = None
         self._registry = registry
         self._artefacts = artefacts
@@ -130,10 +127,12 @@ class InMemoryRecommender:
         )
         return ComposedFeeds(feeds, may_have_texts, loaded.version, loaded.epoch)
 
-    def block(self, post_ids: Collection[UUID]) -> None:
-        """From now on recommend none of these posts, and all that were blocked before and are not among them."""
-        self._blocked_keys = keys_of(post_ids)
-        self._loaded = self._loaded.showing(self._loaded.unblocked, self._blocked_keys)
+    def block(self, change: HiddenChange) -> None:
+        """From now on recommend no post that is hidden, and those that are shown again."""
+        self._blocked.change(change)
+        model = self._loaded.model
+        if model is not None and model.knows_any_of([*change.hidden, *change.shown]):
+            self._loaded = self._loaded.showing(model, self._blocked)
 
     async def read_on(self) -> bool:
         """Take in what has happened since the last time; whether anything had."""
@@ -141,7 +140,7 @@ class InMemoryRecommender:
         model = await tail.read_on() if tail is not None else None
         # Another model may have been loaded meanwhile.
         if model is not None and self._loaded.tail is tail:
-            self._loaded = self._loaded.showing(model, self._blocked_keys)
+            self._loaded = self._loaded.showing(model, self._blocked)
         return model is not None
 
     async def follow_registry(self) -> None:
@@ -190,7 +189,7 @@ class InMemoryRecommender:
         tail = self._tails.of(model, record) if self._tails is not None else None
         tailed = await tail.read_on() if tail is not None else None
         loaded = _Loaded(None, FeedComposer(None), record.version, serving.epoch, tail)
-        return loaded.showing(tailed or model, self._blocked_keys)
+        return loaded.showing(tailed or model, self._blocked)
 
     def _was_just_refused(self, record: ModelRecord) -> bool:
         """Its bytes need not be fetched again and again; somebody may mend them, though, or make room."""

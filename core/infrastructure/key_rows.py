@@ -19,17 +19,17 @@ class KeyRows:
 
     def __init__(self, ascending: NDArray[np.bytes_], later: NDArray[np.bytes_] = NO_KEYS) -> None:
         self.ascending = ascending
-        self._later = later
+        self.later = later
         self._order = np.argsort(later)
         self._ascending_later = later[self._order]
 
     def __len__(self) -> int:
-        return len(self.ascending) + len(self._later)
+        return len(self.ascending) + len(self.later)
 
     def rows(self, wanted: NDArray[np.bytes_]) -> NDArray[np.int64]:
         """(n,): the row of each key, -1 for those that have none."""
         rows = rows_of_keys(self.ascending, wanted)
-        if len(self._later):
+        if len(self.later):
             places = rows_of_keys(self._ascending_later, wanted)
             is_later = places >= 0
             rows[is_later] = len(self.ascending) + self._order[places[is_later]]
@@ -38,13 +38,13 @@ class KeyRows:
     def keys(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.bytes_]:
         """(n,): the key of each row."""
         count = len(self.ascending)
-        if not len(self._later):
+        if not len(self.later):
             ascending: NDArray[np.bytes_] = self.ascending[rows]
             return ascending
         keys = np.zeros(rows.shape, dtype="S16")
         is_first = rows < count
         keys[is_first] = self.ascending[rows[is_first]]
-        keys[~is_first] = self._later[rows[~is_first] - count]
+        keys[~is_first] = self.later[rows[~is_first] - count]
         return keys
 
 

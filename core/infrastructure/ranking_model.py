@@ -88,14 +88,10 @@ class RankingModel:
         tailed.blocked = None
         return tailed
 
-    def without(self, blocked_keys: NDArray[np.bytes_]) -> Self:
-        """The same model that recommends none of these posts to anybody, and all others. blocked_keys: (n,), S16."""
-        rows = self.posts.rows(blocked_keys)
+    def without(self, blocked: NDArray[np.bool_] | None) -> Self:
+        """The same model that recommends none of these posts to anybody, and all others. blocked: (posts,)."""
         rest = copy(self)
-        rest.blocked = None
-        if (rows >= 0).any():
-            rest.blocked = np.zeros(len(self.posts), dtype=np.bool_)
-            rest.blocked[rows[rows >= 0]] = True
+        rest.blocked = blocked
         return rest
 
     def rank(self, history: History, limit: int) -> RankedIds:
@@ -151,6 +147,10 @@ class RankingModel:
         row_of_each = np.zeros(int(known.sum()), dtype=np.int64)
         matrix = user_item_matrix(row_of_each, rows[known], weights, (1, len(self.posts)))
         return Query(matrix, int(self.users.rows(keys_of([history.user_id]))[0]))
+
+    def knows_any_of(self, post_keys: Sequence[bytes]) -> bool:
+        """Whether it might recommend any of these posts."""
+        return bool((self.posts.rows(np.array(post_keys, dtype="S16")) >= 0).any())
 
     def post_row(self, post_id: UUID) -> int:
         """The post's column, -1 for one that the model has never met."""

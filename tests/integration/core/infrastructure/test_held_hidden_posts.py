@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.infrastructure.held_hidden_posts import HeldHiddenPosts
+from core.infrastructure.hidden_keys import HiddenChange
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_post_states import LOOK_AHEAD, PostgresPostStates
 from core.infrastructure.redis_client import open_redis
@@ -202,17 +203,37 @@ async def test_the_bytes_of_their_ids_are_at_hand(pool: Pool, asleep: None) -> N
         assert held.current().keys == {post_id.bytes}
 
 
-async def test_who_wants_to_know_is_told_of_what_is_hidden_and_of_each_change(pool: Pool, asleep: None) -> None:
-    now, told = time.time(), list[set[UUID]]()
+async def test_who_wants_to_know_is_told_of_each_change_and_of_nothing_else(pool: Pool, asleep: None) -> None:
+    now, told = time.time(), list[tuple[set[UUID], set[UUID]]]()
     moment = datetime.fromtimestamp(now, UTC) + timedelta(seconds=30)
+
+    def tell(change: HiddenChange) -> None:
+        told.append(tuple({UUID(bytes=key) for key in keys} for keys in change))
+
     await hide(pool, 1)
-    states = PostgresPostStates(pool)
-    async with HeldHiddenPosts(states, lambda: now, lambda hidden: told.append(set(hidden))) as held:
+    async with HeldHiddenPosts(PostgresPostStates(pool), lambda: now, tell) as held:
         await hide(pool, 2, moment)
         await held.catch_up()
+        await held._tried(held._read_all)
         await hide(pool, 3)
         await held.catch_up()
         now = moment.timestamp()
+        await show(pool, 1)
         await held.catch_up()
+        await pool.execute("delete from post_state where id = $1", post(3))
+        await held._tried(held._read_all)
 
-    assert told == [{post(1)}, {post(1), post(3)}, {post(1), post(2), post(3)}]
+    assert told == [({post(1)}, set()), ({post(3)}, set()), ({post(2)}, {post(1)}), (set(), {post(3)})]
+
+
+async def test_reading_all_again_tells_of_no_other_version_where_nothing_is_different(pool: Pool, asleep: None) -> None:
+    await hide(pool, 1)
+    async with HeldHiddenPosts(PostgresPostStates(pool)) as held:
+        before = held.current().version
+
+        await held._read_all()
+        same = held.current().version
+        await pool.execute("delete from post_state")
+        await held._read_all()
+
+        assert before == same < held.current().version

@@ -13,6 +13,7 @@ from core.domain.interaction import InteractionWeights
 from core.domain.popular import PopularFeed
 from core.infrastructure.adbc_model_training import AdbcModelTraining
 from core.infrastructure.artefact_stores import artefact_store
+from core.infrastructure.hidden_keys import HiddenChange
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.live_tail import Tails
 from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
@@ -114,7 +115,7 @@ async def test_blocked_posts_are_in_no_feed_whoever_makes_it(pool: Pool, recomme
     await recommender.read_on()
     before = await ranked(pool, recommender, 0)
 
-    recommender.block([post(NEW_POST), min(before)])
+    recommender.block(HiddenChange([post(NEW_POST).bytes, min(before).bytes], []))
 
     rest = before - {post(NEW_POST), min(before)}
     assert await ranked(pool, recommender, 0) == rest

@@ -1,8 +1,10 @@
 """One model at a time, exchanged whole."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from core.domain.errors import ArchiveUnavailable, ConfigurationError, StorageFu
 from core.domain.gate import BYPASSED
 from core.domain.model import ModelRecord
 from core.infrastructure import in_memory_recommender
+from core.infrastructure.hidden_keys import HiddenChange
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
 from core.infrastructure.joblib_model_file import write_model
 from core.infrastructure.live_tail import Tails
@@ -292,6 +295,10 @@ async def test_a_model_is_loaded_without_a_tail_where_that_cannot_be_read_and_ge
     assert NEW_POST in dict(with_tail.posts)
 
 
+def change(hidden: Sequence[UUID] = (), shown: Sequence[UUID] = ()) -> HiddenChange:
+    return HiddenChange([one.bytes for one in hidden], [one.bytes for one in shown])
+
+
 async def test_blocked_posts_are_in_no_ranking_whatever_is_read_or_loaded_afterwards(
     tmp_path: Path, artefacts: FakeArtefactStore
 ) -> None:
@@ -301,18 +308,37 @@ async def test_blocked_posts_are_in_no_ranking_whatever_is_read_or_loaded_afterw
     source = ComingInteractions(NOTHING, [NOTHING, arrays((USERS[0], NEW_POST, 1)), arrays((USERS[0], NEW_POST, 1))])
 
     async with InMemoryRecommender(registry, artefacts, 3600, Tails(source, 100)) as recommender:
-        recommender.block([POSTS[1], NEW_POST])
+        recommender.block(change(hidden=[POSTS[1], NEW_POST]))
         rankings = [await recommender.rank(ASKING, 10)]
         await recommender.read_on()
         rankings.append(await recommender.rank(ASKING, 10))
         await promote(registry, artefacts, path)
         await recommender.follow_registry()
         rankings.append(await recommender.rank(ASKING, 10))
-        recommender.block([])
+        recommender.block(change(shown=[POSTS[1], NEW_POST]))
         free = await recommender.rank(ASKING, 10)
 
     assert [{POSTS[1], NEW_POST} & dict(ranking.posts).keys() for ranking in rankings] == [set()] * 3
     assert {POSTS[1], NEW_POST} <= dict(free.posts).keys()
+
+
+async def test_posts_that_the_model_does_not_know_are_blocked_without_another_model(
+    tmp_path: Path, artefacts: FakeArtefactStore
+) -> None:
+    registry = FakeModelRegistry()
+    await promote(registry, artefacts, write_model(tmp_path, MODEL.to_arrays()))
+    source = ComingInteractions(NOTHING, [NOTHING, arrays((USERS[0], NEW_POST, 1))])
+
+    async with InMemoryRecommender(registry, artefacts, 3600, Tails(source, 100)) as recommender:
+        recommender.block(change(hidden=[POSTS[1]]))
+        before = recommender.loaded_model
+        recommender.block(change(hidden=[NEW_POST, UUID(int=7)], shown=[UUID(int=8)]))
+        after = recommender.loaded_model
+        await recommender.read_on()
+        ranked = await recommender.rank(ASKING, 10)
+
+    assert after is before
+    assert not {POSTS[1], NEW_POST} & dict(ranked.posts).keys()
 
 
 async def test_the_tail_is_read_on_in_the_background_whatever_goes_wrong(

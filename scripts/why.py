@@ -16,10 +16,12 @@ from core.domain.feed import Feed, Reason, Recommendation
 from core.domain.ids import to_uuid
 from core.infrastructure.artefact_model_explainer import ArtefactModelExplainer
 from core.infrastructure.artefact_stores import artefact_store
+from core.infrastructure.live_tail import Tails
 from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
-from core.infrastructure.postgres_pool import open_pool
+from core.infrastructure.postgres_interaction_tail import PostgresInteractionTail
+from core.infrastructure.postgres_pool import Pool, open_pool
 from core.settings import Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
 from scripts.wiring import DATABASE_CONNECTIONS, NO_HURRY_SECONDS, model_registry, open_platform
@@ -62,10 +64,15 @@ async def _open_explanation(settings: Settings, top: int) -> AsyncIterator[Expla
             archive=PostgresFeedArchive(pool),
             history=PostgresInteractionHistory(pool),
             registry=model_registry(pool, settings),
-            explainer=ArtefactModelExplainer(artefacts, top),
+            explainer=ArtefactModelExplainer(artefacts, _tails(pool, settings), top),
             external_ids=PostgresExternalIds(pool),
             depth=settings.feed_depth,
         )
+
+
+def _tails(pool: Pool, settings: Settings) -> Tails | None:
+    at_most = settings.tail_at_most
+    return Tails(PostgresInteractionTail(pool, at_most), at_most) if at_most else None
 
 
 def _document(explanation: FeedExplanation) -> dict[str, Any]:

@@ -63,7 +63,8 @@ class ExplainFeed:
             return None
         until = _until(history, feed)
         try:
-            view = await self.explainer.explain(record, until, _asked(feed, post_id, top), self.depth)
+            asked = _asked(feed, post_id, top)
+            view = await self.explainer.explain(record, feed.generated_at, until, asked, self.depth)
         except ArtefactRefused:
             return None
         return FeedExplanation(feed, record, until, view, is_as_made=True)
@@ -72,7 +73,7 @@ class ExplainFeed:
         serving = (await self.registry.serving()).model
         if serving is None:
             raise NotFound("there is no model yet: everybody gets popular posts")
-        view = await self.explainer.explain(serving, history, _asked(feed, post_id, top), self.depth)
+        view = await self.explainer.explain(serving, None, history, _asked(feed, post_id, top), self.depth)
         return FeedExplanation(feed, serving, history, view, is_as_made=False)
 
     async def _named(self, explanation: FeedExplanation, post_id: UUID | None) -> FeedExplanation:

@@ -49,6 +49,19 @@ class Tails:
         """The model's tail, yet to be read; None where its algorithm takes none."""
         return LiveTail(self._source, model, record, self._at_most, self._tell) if can_have_tail(model) else None
 
+    async def model_at(self, moment: datetime | None, model: RankingModel, record: ModelRecord) -> RankingModel:
+        """The model with what had happened by that moment, None for now; as it is where its algorithm takes no tail.
+
+        Raises ArchiveUnavailable.
+        """
+        if not can_have_tail(model):
+            return model
+        tail = _tail_of(model, record, self._at_most)
+        read = await self._source.read(end_of_data(record), record.data_up_to, tail.unheard)
+        read = read if moment is None else read.until(moment)
+        await asyncio.to_thread(tail.add, read.acts, read.histories)
+        return await asyncio.to_thread(tail.tailed, read.now)
+
 
 class LiveTail:
     """Whoever reads on waits for who does; while Postgres is away it stays as it was, and the log says so once."""
@@ -58,8 +71,7 @@ class LiveTail:
     ) -> None:
         self._source = source
         self._version, self._data_up_to = record.version, record.data_up_to
-        # Of a table with interactions of the future, ages were counted from the moment of training.
-        self._tail = ModelTail(model, min(record.data_up_to, record.trained_at), at_most)
+        self._tail = _tail_of(model, record, at_most)
         self._position = end_of_data(record)
         self._tell = tell
         self._is_away = False
@@ -90,3 +102,8 @@ class LiveTail:
         if not self._is_away:
             structlog.get_logger().warning("tail_not_read", model_version=self._version, error=reason)
         self._is_away = True
+
+
+def _tail_of(model: RankingModel, record: ModelRecord, at_most: int) -> ModelTail:
+    # Of a table with interactions of the future, ages were counted from the moment of training.
+    return ModelTail(model, min(record.data_up_to, record.trained_at), at_most)

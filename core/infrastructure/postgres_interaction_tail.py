@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.domain.model import ModelRecord
 from core.infrastructure.interaction_arrays import COLUMNS, WHOLE, InteractionArrays, copied_interactions
 from core.infrastructure.key_rows import bytes_of
+from core.infrastructure.postgres_moments import microseconds
 from core.infrastructure.postgres_pool import Connection, Pool, borrowed
 from core.infrastructure.row_transactions import transaction_of_row
 
@@ -79,6 +80,12 @@ class TailRead(NamedTuple):
     histories: InteractionArrays
     position: TailPosition
     now: datetime
+
+    def until(self, moment: datetime) -> "TailRead":
+        """What had happened by then."""
+        acts, histories = (some.of(some.moments <= microseconds(moment)) for some in (self.acts, self.histories))
+        is_of_actor = np.isin(histories.user_keys, acts.user_keys)
+        return self._replace(acts=acts, histories=histories.of(is_of_actor), now=min(moment, self.now))
 
 
 Unheard = Callable[[NDArray[np.bytes_]], NDArray[np.bytes_]]

@@ -41,12 +41,31 @@ def _trained() -> None:
 
 @pytest.fixture
 def _with_feed(_trained: None) -> None:
-    async def generate() -> None:
-        async with open_worker(load_settings(env_file=None), Queue.FEEDS, FakeFreshnessMeter()) as parts:
-            generate_feed: GenerateFeed = parts.generate_feed
-            await generate_feed(GenerateMessage(ANNA, "test"))
+    asyncio.run(_generate())
 
-    asyncio.run(generate())
+
+async def _generate() -> None:
+    async with open_worker(load_settings(env_file=None), Queue.FEEDS, FakeFreshnessMeter()) as parts:
+        generate_feed: GenerateFeed = parts.generate_feed
+        await generate_feed(GenerateMessage(ANNA, "test"))
+
+
+def _neighbours_of_anna() -> list[str]:
+    """The two nearest ones."""
+    told = json.loads(why(str(ANNA), "--json").stdout)
+    return [neighbour["user_id"] for neighbour in told["neighbours"][:2]]
+
+
+def _like(database_url: str, user_id: str, post_id: UUID) -> None:
+    async def insert() -> None:
+        connection = await asyncpg.connect(database_url)
+        await connection.execute(
+            "insert into user_interaction (user_id, post_id, interaction_type) values ($1, $2, 'like')",
+            *(UUID(user_id), post_id),
+        )
+        await connection.close()
+
+    asyncio.run(insert())
 
 
 def why(*arguments: str) -> Result:
@@ -82,6 +101,23 @@ def test_a_post_of_the_list_is_explained_by_what_its_voters_did() -> None:
         for act in influence["interactions"]
     )
     assert all(influence["interactions"] for influence in view["influences"])
+
+
+@pytest.mark.usefixtures("_trained")
+def test_a_post_born_after_training_is_explained_by_what_was_known_when_the_feed_was_made(
+    migrated_database_url: str,
+) -> None:
+    newborn, (neighbour, other) = UUID(int=9999), _neighbours_of_anna()
+    _like(migrated_database_url, neighbour, newborn)
+    asyncio.run(_generate())
+    _like(migrated_database_url, other, newborn)
+
+    told = json.loads(why(str(ANNA), str(newborn), "--json").stdout)
+
+    (view,) = told["posts"]
+    stored = [item["post_id"] for item in told["feed"]["recommendations"]]
+    assert (view["is_known"], view["place"]) == (True, stored.index(str(newborn)) + 1)
+    assert [influence["id"] for influence in view["influences"]] == [neighbour]
 
 
 @pytest.mark.usefixtures("_with_feed")

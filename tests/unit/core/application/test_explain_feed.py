@@ -58,8 +58,8 @@ async def test_the_model_that_made_the_feed_explains_it_with_the_history_of_then
 
     explained = await setting.explain(ANNA, None, top=2)
 
-    number, history, posts = setting.explainer.asked[0]
-    assert (number, posts) == (1, (post(1), post(2)))
+    number, as_of, history, posts = setting.explainer.asked[0]
+    assert (number, as_of, posts) == (1, feed_of().generated_at, (post(1), post(2)))
     assert [act.post_id for act in history.interactions] == [post(8)]
     assert (explained.model.number, explained.is_as_made) == (1, True)
     assert explained.view.external_ids == {BEN: "ben", post(1): "first-post"}
@@ -79,8 +79,8 @@ async def test_where_that_model_cannot_be_had_the_one_that_serves_explains_with_
 
     explained = await setting.explain(ANNA, None, top=2)
 
-    number, history, _ = setting.explainer.asked[0]
-    assert (number, len(history.interactions)) == (2, 2)
+    number, as_of, history, _ = setting.explainer.asked[0]
+    assert (number, as_of, len(history.interactions)) == (2, None, 2)
     assert (explained.model.number, explained.is_as_made) == (2, False)
     assert explained.feed is not None
 
@@ -91,7 +91,7 @@ async def test_without_a_stored_feed_the_serving_model_tells_what_it_would_put_f
     explained = await setting.explain(ANNA, None, top=2)
 
     assert explained.feed is None
-    assert setting.explainer.asked[0][2] == ()
+    assert setting.explainer.asked[0][3] == ()
 
 
 async def test_for_one_post_it_is_told_what_its_voters_did_with_it(tmp_path: Path) -> None:

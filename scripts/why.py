@@ -72,7 +72,8 @@ async def _open_explanation(settings: Settings, top: int) -> AsyncIterator[Expla
 
 def _tails(pool: Pool, settings: Settings) -> Tails | None:
     at_most = settings.tail_at_most
-    return Tails(PostgresInteractionTail(pool, at_most), at_most) if at_most else None
+    source = PostgresInteractionTail(pool, at_most, settings.interaction_overlap_seconds)
+    return Tails(source, at_most) if at_most else None
 
 
 def _document(explanation: FeedExplanation) -> dict[str, Any]:

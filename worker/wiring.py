@@ -215,7 +215,8 @@ def _recommender(pool: Pool, settings: Settings, tell_tail: TellLevels) -> InMem
 
 def _tails(pool: Pool, settings: Settings, tell_tail: TellLevels) -> Tails | None:
     at_most = settings.tail_at_most
-    return Tails(PostgresInteractionTail(pool, at_most), at_most, tell_tail) if at_most else None
+    source = PostgresInteractionTail(pool, at_most, settings.interaction_overlap_seconds)
+    return Tails(source, at_most, tell_tail) if at_most else None
 
 
 def _process_name() -> str:

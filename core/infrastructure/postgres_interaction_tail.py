@@ -16,7 +16,6 @@ from core.infrastructure.row_transactions import transaction_of_row
 
 TIMEOUT_SECONDS = 30.0
 OVERLAP_SECONDS = 60.0
-"""An interaction may say that it happened so long before its transaction began."""
 OPEN_AT_MOST_SECONDS = 600.0
 """For transactions open longer than this nobody looks back: a forgotten one would have everything read every time."""
 HISTORY_AT_MOST = 100
@@ -61,9 +60,9 @@ _HISTORIES = f"""
 class TailPosition(NamedTuple):
     """Up to where interactions are known.
 
-    snapshot: what is visible in it is known, None where all up to the moment are; since: none that is not known
-    happened before. known: of the transactions that began after the oldest one open in it, those that are known; None
-    where the snapshot alone tells.
+    snapshot: what is visible in it is known, None where all up to the moment are; since: no transaction that is not
+    known began before. known: of the transactions that began after the oldest one open in it, those that are known;
+    None where the snapshot alone tells.
     """
 
     snapshot: str | None
@@ -96,16 +95,17 @@ def end_of_data(record: ModelRecord) -> TailPosition:
     """What the model was trained on: the snapshot that was read, or before these were kept all up to the newest."""
     if record.data_snapshot is None or record.data_open_since is None:
         return TailPosition(None, record.data_up_to)
-    return TailPosition(record.data_snapshot, _overlapped(record.data_open_since))
+    return TailPosition(record.data_snapshot, record.data_open_since)
 
 
 class PostgresInteractionTail:
     """Each reading is one snapshot; nothing is remembered but how far it went."""
 
-    def __init__(self, pool: Pool, at_most: int) -> None:
-        """at_most: interactions that one reading gives."""
+    def __init__(self, pool: Pool, at_most: int, overlap_seconds: float = OVERLAP_SECONDS) -> None:
+        """at_most: interactions that one reading gives; overlap_seconds: see PostgresNewInteractions."""
         self._pool = pool
         self._at_most = at_most
+        self._overlap = timedelta(seconds=overlap_seconds)
 
     async def read(self, position: TailPosition, fallback: datetime, unheard: Unheard) -> TailRead:
         """What is not known at this position. Raises ArchiveUnavailable.
@@ -119,7 +119,7 @@ class PostgresInteractionTail:
             seen = await connection.fetchrow(_SEEN)
             acts = await _copied(connection, self._since(position, fallback, seen["next_transaction"]))
             histories = await _copied(connection, self._histories(unheard(acts.user_keys)))
-            following = await _following(connection, seen)
+            following = await self._following(connection, seen)
         return TailRead(acts, histories, following, seen["now"])
 
     def _since(self, position: TailPosition, fallback: datetime, next_transaction: int) -> str:
@@ -132,21 +132,23 @@ class PostgresInteractionTail:
         else:
             known = ",".join(map(str, position.known))
             unseen = _UNREAD.format(next=next_transaction, snapshot=position.snapshot, known=known)
-        return _SINCE.format(comparison=">=", since=position.since.isoformat(), unseen=unseen, at_most=self._at_most)
+        earliest = (position.since - self._overlap).isoformat()
+        return _SINCE.format(comparison=">=", since=earliest, unseen=unseen, at_most=self._at_most)
 
     def _histories(self, user_keys: NDArray[np.bytes_]) -> str:
         """Of no more users than leave room for what others do."""
         most = int(self._at_most * SHARE_FOR_HISTORIES) // HISTORY_AT_MOST
         return _HISTORIES.format(ids=",".join(key.hex() for key in bytes_of(user_keys[:most])))
 
-
-async def _following(connection: Connection, seen: Any) -> TailPosition:
-    snapshot, since = seen["snapshot"], _overlapped(seen["open_since"])
-    if _is_nothing_open(snapshot):
-        return TailPosition(snapshot, since, frozenset())
-    query = _KNOWN.format(next=seen["next_transaction"], since=since.isoformat(), snapshot=snapshot)
-    rows = await connection.fetch(query, timeout=TIMEOUT_SECONDS)
-    return TailPosition(snapshot, since, frozenset(row["transaction"] for row in rows))
+    async def _following(self, connection: Connection, seen: Any) -> TailPosition:
+        snapshot, since = seen["snapshot"], seen["open_since"]
+        if _is_nothing_open(snapshot):
+            return TailPosition(snapshot, since, frozenset())
+        query = _KNOWN.format(
+            next=seen["next_transaction"], since=(since - self._overlap).isoformat(), snapshot=snapshot
+        )
+        rows = await connection.fetch(query, timeout=TIMEOUT_SECONDS)
+        return TailPosition(snapshot, since, frozenset(row["transaction"] for row in rows))
 
 
 async def _copied(connection: Connection, query: str) -> InteractionArrays:
@@ -157,10 +159,6 @@ async def _copied(connection: Connection, query: str) -> InteractionArrays:
 
     await connection.copy_from_query(query, output=keep, format="binary", timeout=TIMEOUT_SECONDS)
     return copied_interactions(b"".join(parts))
-
-
-def _overlapped(moment: datetime) -> datetime:
-    return moment - timedelta(seconds=OVERLAP_SECONDS)
 
 
 def _is_nothing_open(snapshot: str) -> bool:

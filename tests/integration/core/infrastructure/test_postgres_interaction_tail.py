@@ -104,11 +104,19 @@ async def test_what_was_written_behind_a_savepoint_of_an_open_transaction_is_fou
     assert [posts_of(found.acts) for found in (first, second, third, fourth)] == [[2], [], [1], []]
 
 
-async def test_a_transaction_that_has_been_open_for_minutes_is_looked_back_for(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("overlap_seconds", "found"), [(60, []), (600, [1])])
+async def test_rows_may_be_dated_as_long_before_their_transaction_as_the_overlap_says(
+    pool: Pool, overlap_seconds: float, found: list[int]
 ) -> None:
-    monkeypatch.setattr(postgres_interaction_tail, "OVERLAP_SECONDS", 0.0)
-    tail = PostgresInteractionTail(pool, 100)
+    tail = PostgresInteractionTail(pool, 100, overlap_seconds)
+    first = await read(tail, EVERYTHING)
+    await add_interactions(pool, act(1, 1, datetime.now(UTC), hours_ago=5 / 60))
+
+    assert posts_of((await read(tail, first.position)).acts) == found
+
+
+async def test_a_transaction_that_has_been_open_for_minutes_is_looked_back_for(pool: Pool) -> None:
+    tail = PostgresInteractionTail(pool, 100, overlap_seconds=0)
     async with pool.acquire() as late:
         transaction = late.transaction()
         await transaction.start()

@@ -2,12 +2,11 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
 
 import structlog
 
 from core.infrastructure.live_tail import LiveTail, TailLevels, Tails
-from core.infrastructure.postgres_interaction_tail import OVERLAP_SECONDS, TailPosition
+from core.infrastructure.postgres_interaction_tail import TailPosition
 from core.infrastructure.ranking_model import RankingModel
 from core.recommender.registry import algorithm_named
 from tests.builders import NOON, model_record_of
@@ -90,7 +89,7 @@ async def test_it_begins_with_the_snapshot_that_was_trained_on_and_looks_back_fo
         await tail.read_on()
 
     assert source.asked == [
-        TailPosition("7:9:8", NOON - timedelta(seconds=OVERLAP_SECONDS)),
+        TailPosition("7:9:8", NOON),
         TailPosition(None, record.data_up_to),
     ]
 

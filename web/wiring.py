@@ -65,6 +65,7 @@ from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_queue_levels import RedisQueueLevels
 from core.infrastructure.redis_seen_posts import RedisSeenPosts
 from core.infrastructure.redis_visits import RedisVisits
+from core.infrastructure.remembered_tickets import RememberedTickets
 from core.infrastructure.system_clock import SystemClock
 from core.infrastructure.task_ending import end_task
 from core.settings import Settings
@@ -149,7 +150,7 @@ def _use_cases(
 ) -> UseCases:
     clock, cut_page, cached = offer_popular.clock, offer_popular.cut_page, servers.cached
     reach_sequence = ReachSequence(PostgresUserSequences(servers.pool))
-    history, tickets = PostgresInteractionHistory(servers.pool), PostgresTicketStore(servers.pool)
+    history, tickets = PostgresInteractionHistory(servers.pool), RememberedTickets(PostgresTicketStore(servers.pool))
     waiting_room = WaitingRoom(settings.waiters_at_most)
     return UseCases(
         recommend_posts=RecommendPosts(

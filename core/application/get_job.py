@@ -11,7 +11,7 @@ from core.application.ports.clock import Clock
 from core.application.ports.feed_signals import FeedSignals
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.job_queue import JobQueue
-from core.application.ports.ticket_store import TicketStore
+from core.application.ports.ticket_store import Tickets
 from core.application.reach_sequence import ReachSequence
 from core.application.waiting_room import WaitingRoom
 from core.domain.backlog import Backlog
@@ -31,7 +31,7 @@ class GetJob:
     history: InteractionHistory
     queue: JobQueue
     signals: FeedSignals
-    tickets: TicketStore
+    tickets: Tickets
     waiting_room: WaitingRoom
     clock: Clock
 

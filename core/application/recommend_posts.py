@@ -14,7 +14,7 @@ from core.application.ports.feed_cache import FeedCache
 from core.application.ports.feed_signals import FeedSignals
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.job_queue import JobQueue
-from core.application.ports.ticket_store import TicketStore
+from core.application.ports.ticket_store import Tickets
 from core.application.ports.visits import Visits
 from core.application.reach_sequence import ReachSequence
 from core.application.renew_in_background import RenewInBackground
@@ -51,7 +51,7 @@ class RecommendPosts:
     history: InteractionHistory
     queue: JobQueue
     signals: FeedSignals
-    tickets: TicketStore
+    tickets: Tickets
     waiting_room: WaitingRoom
     clock: Clock
     ticket_ttl: timedelta

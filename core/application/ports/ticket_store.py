@@ -9,8 +9,8 @@ from uuid import UUID
 from core.domain.job import Ticket
 
 
-class TicketStore(Protocol):
-    """Keeps each ticket until it expires, whatever happens to Redis. Raises ArchiveUnavailable."""
+class Tickets(Protocol):
+    """What who gives tickets out and takes them back asks for. Raises ArchiveUnavailable."""
 
     async def add(self, ticket: Ticket) -> None: ...
 
@@ -19,6 +19,10 @@ class TicketStore(Protocol):
         ...
 
     async def remove(self, ticket_id: UUID) -> None: ...
+
+
+class TicketStore(Tickets, Protocol):
+    """Keeps each ticket until it expires, whatever happens to Redis. Raises ArchiveUnavailable."""
 
     async def fail_all_of(self, user_id: UUID, failure: str) -> None:
         """Write the failure on every ticket of the user that has none and is not expired."""

@@ -19,6 +19,7 @@ from core.domain.ids import to_uuid
 from core.domain.interaction import InteractionType
 from core.domain.job import FeedRequest, JobState, Patience, Queue
 from core.domain.page import FeedPage
+from core.infrastructure.postgres_pool import open_pool
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
@@ -97,6 +98,24 @@ async def test_a_ticket_is_honoured_by_the_feed_that_comes(settings: Settings) -
     assert done.state is JobState.SUCCEEDED
     assert done.page is not None
     assert len(done.page.recommendations) == 2
+
+
+async def test_a_ticket_is_honoured_where_it_was_taken_while_postgres_is_away(settings: Settings) -> None:
+    await interact(settings.database_url, ASKED.user_id)
+
+    async with (
+        open_use_cases(settings) as use_cases,
+        open_pool(NOWHERE) as nowhere,
+        open_redis(settings.redis_url) as client,
+    ):
+        taken = await use_cases.recommend_posts(ASKED, Patience(0.0), "request-1")
+        assert isinstance(taken, JobReport)
+        use_cases.get_job.tickets._tickets._pool = nowhere
+        since_noon = SystemClock().now() - NOON
+        await RedisFeedCache(client).put(feed_of(valid_for=since_noon + FRESH_FOR))
+        done = await use_cases.get_job(taken.ticket.id, "request-2")
+
+    assert done.state is JobState.SUCCEEDED
 
 
 async def test_of_a_thousand_callers_at_once_one_makes_the_job_and_each_takes_a_ticket(crowded: Settings) -> None:

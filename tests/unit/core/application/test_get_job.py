@@ -13,6 +13,7 @@ from core.domain.errors import ArchiveUnavailable, NotFound
 from core.domain.feed import NO_FEED, FeedOrder, FeedSource
 from core.domain.ids import to_uuid
 from core.domain.job import FeedRequest, GenerateMessage, JobState, Patience, Ticket
+from core.infrastructure.remembered_tickets import RememberedTickets
 from tests.builders import NOON, USER, Stage, feed_of, post, provisional_feed_of, stale_feed_of
 
 ANNA = to_uuid(USER)
@@ -195,6 +196,22 @@ async def test_while_postgres_is_away_nobody_knows_the_ticket() -> None:
 
     with pytest.raises(ArchiveUnavailable):
         await stage.get_job(ticket.id, "request-2")
+
+
+async def test_while_postgres_is_away_a_ticket_that_the_process_knows_is_honoured_by_the_cache() -> None:
+    ticket = ticket_of()
+    stage = await stage_with(ticket)
+    get_job = replace(stage.get_job, tickets=RememberedTickets(stage.tickets))
+    await stage.queue.submit(GenerateMessage(ANNA, "request-1"))
+    before = await get_job(ticket.id, "request-2")
+    await stage.cache.put(feed_of(posts=(1, 2, 3, 4)))
+
+    stage.stop_postgres()
+    after = await get_job(ticket.id, "request-2")
+
+    assert (before.state, after.state) == (JobState.QUEUED, JobState.SUCCEEDED)
+    assert after.page is not None
+    assert [item.post_id for item in after.page.recommendations] == [post(2), post(3)]
 
 
 async def test_a_ticket_taken_while_waiting_is_honoured_by_the_same_job() -> None:

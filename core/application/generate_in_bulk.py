@@ -25,11 +25,14 @@ class GenerateInBulk:
     """Of the run asked about last: when, and whether it was cancelled."""
 
     async def __call__(self, message: GenerateMessage) -> Feed | None:
-        """The feed, None for a user without history. Raises RunCancelled."""
+        """The feed, None for a user without history, whom the run waits for no longer. Raises RunCancelled."""
         run_id = run_id_of(message.request_id)
         if run_id is not None and await self._is_cancelled(run_id):
             raise RunCancelled(f"run {run_id} is cancelled")
-        return await self.generate_feed(message)
+        feed = await self.generate_feed(message)
+        if run_id is not None and feed is None:
+            await self.ledger.leave_out(run_id, message.user_id)
+        return feed
 
     async def _is_cancelled(self, run_id: UUID) -> bool:
         asked_at, is_cancelled = self.told.get(run_id, (-ASK_AGAIN_SECONDS, False))

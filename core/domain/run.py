@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid5
 
 _REQUEST_PREFIX = "run-"
 
@@ -116,6 +116,11 @@ def run_id_of(request_id: str) -> UUID | None:
         return UUID(request_id.removeprefix(_REQUEST_PREFIX)) if request_id.startswith(_REQUEST_PREFIX) else None
     except ValueError:
         return None
+
+
+def chunk_id_of(run_id: UUID, first_user_id: UUID) -> UUID:
+    """The id of the run's chunk that begins with the user, where it is no half of another."""
+    return uuid5(run_id, str(first_user_id))
 
 
 def halves(user_ids: Sequence[UUID]) -> tuple[Sequence[UUID], Sequence[UUID]]:

@@ -10,7 +10,7 @@ import msgspec
 
 from core.domain.errors import RunActive, RunTakenOver
 from core.domain.feed import Feed
-from core.domain.run import Chunk, Run, RunCounts, RunKind, RunRequest, RunState, SetAside, halves
+from core.domain.run import Chunk, Run, RunCounts, RunKind, RunRequest, RunState, SetAside, chunk_id_of, halves
 from core.infrastructure.postgres_feed_archive import put_feeds
 from core.infrastructure.postgres_pool import Connection, Pool, borrowed, transaction
 
@@ -43,8 +43,8 @@ _ADVANCE = """
 """
 _ADD = """
     insert into run_chunk (id, run_id, user_ids, state)
-    select gen_random_uuid(), $1, array_agg(user_id order by place), 'open'
-    from unnest($2::uuid[]) with ordinality as listed (user_id, place) group by (place - 1) / $3
+    select ($3::uuid[])[1 + (place - 1) / $4], $1, array_agg(user_id order by place), 'open'
+    from unnest($2::uuid[]) with ordinality as listed (user_id, place) group by (place - 1) / $4
 """
 _TAKE = """
     with tended as (
@@ -78,6 +78,9 @@ _LOCK_CHUNK = "select true from run_chunk where id = $1 and state = 'open' for u
 _FINISH_CHUNK = """
     update run_chunk set state = 'done', finished_at = now(), stored = $2, kept = $3, without_feed = $4, error = null
     where id = $1
+"""
+_LEAVE_OUT = """
+    update run_chunk set state = 'done', finished_at = now(), without_feed = 1 where id = $1 and state = 'open'
 """
 _END_CHUNK = """
     update run_chunk set state = $2, finished_at = now(), error = $3 where id = $1 and state = 'open' returning true
@@ -229,6 +232,11 @@ class PostgresRunLedger:
             await _add_halves(connection, pieces)
         return pieces
 
+    async def leave_out(self, run_id: UUID, user_id: UUID) -> None:
+        """By the chunk's key: a run may have a million of them."""
+        async with borrowed(self._pool) as connection:
+            await connection.execute(_LEAVE_OUT, chunk_id_of(run_id, user_id))
+
     async def is_cancelled(self, run_id: UUID) -> bool:
         """What its row says."""
         async with borrowed(self._pool) as connection:
@@ -271,7 +279,9 @@ async def _add_users(
     advanced = (run.id, len(user_ids), enumerated_up_to, is_last, run.enumerated_up_to)
     if not await connection.fetchval(_ADVANCE, *advanced):
         raise RunTakenOver(f"run {run.id} is over, or goes on elsewhere: `threads-ml runs show {run.id}` tells")
-    await connection.execute(_ADD, run.id, user_ids, run.request.chunk_size, timeout=TIMEOUT_SECONDS)
+    size = run.request.chunk_size
+    chunk_ids = [chunk_id_of(run.id, first) for first in user_ids[::size]]
+    await connection.execute(_ADD, run.id, user_ids, chunk_ids, size, timeout=TIMEOUT_SECONDS)
     return _run_of(await connection.fetchrow(_FIND, run.id, timeout=TIMEOUT_SECONDS))
 
 

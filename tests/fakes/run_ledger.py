@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from core.domain.errors import ArchiveUnavailable, RunActive, RunTakenOver
 from core.domain.feed import Feed
-from core.domain.run import Chunk, Run, RunCounts, RunKind, RunRequest, RunState, SetAside, halves
+from core.domain.run import Chunk, Run, RunCounts, RunKind, RunRequest, RunState, SetAside, chunk_id_of, halves
 from tests.fakes.clock import FakeClock
 from tests.fakes.feed_archive import FakeFeedArchive
 
@@ -92,7 +92,7 @@ class FakeRunLedger:
             raise RunTakenOver(f"run {run.id} is over, or goes on elsewhere")
         size = run.request.chunk_size
         for start in range(0, len(user_ids), size):
-            chunk = Chunk(uuid4(), run.id, list(user_ids[start : start + size]))
+            chunk = Chunk(chunk_id_of(run.id, user_ids[start]), run.id, list(user_ids[start : start + size]))
             self.entries[chunk.id] = _Entry(chunk)
         up_to = enumerated_up_to or held.enumerated_up_to
         counts = RunCounts(held.counts.users + len(user_ids))
@@ -164,6 +164,12 @@ class FakeRunLedger:
         self.entries |= {piece.id: _Entry(piece, enqueued_at=self._tick()) for piece in pieces}
         return pieces
 
+    async def leave_out(self, run_id: UUID, user_id: UUID) -> None:
+        self._answer()
+        entry = self.entries.get(chunk_id_of(run_id, user_id))
+        if entry is not None and entry.is_open:
+            entry.is_open, entry.without_feed = False, 1
+
     async def is_cancelled(self, run_id: UUID) -> bool:
         self._answer()
         return run_id in self.runs and self.runs[run_id].state is RunState.CANCELLED
@@ -195,7 +201,6 @@ class FakeRunLedger:
             if run.finished_at is not None and run.state is not RunState.CANCELLED
         ]
         return max(speeds[:10], default=None)
-        return None
 
     async def is_untended(self, run_id: UUID, since: datetime) -> bool:
         self._answer()

@@ -90,6 +90,10 @@ class RunLedger(Protocol):
         """Replace the chunk by its halves, or set its only user aside; the halves, counted as enqueued."""
         ...
 
+    async def leave_out(self, run_id: UUID, user_id: UUID) -> None:
+        """Count a user with a chunk of their own as one without a feed, unless it is over already."""
+        ...
+
     async def is_cancelled(self, run_id: UUID) -> bool:
         """Whether somebody has cancelled the run."""
         ...

@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 
 from core.application.find_feed import FindFeed
 from core.domain.job import Queue
-from core.domain.run import RunKind, RunRequest
+from core.domain.run import RunCounts, RunKind, RunRequest, RunState
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_pool import Pool
 from core.infrastructure.postgres_run_ledger import PostgresRunLedger
@@ -252,6 +252,18 @@ async def test_a_cache_that_is_wiped_in_the_middle_of_a_run_costs_no_feed(servic
     assert await service.counted() == (40, 40)
     assert 0 < sum(feed is not None for feed in left) < 40
     assert [one.feed.user_id for one in found if one and one.is_fresh] == USERS
+
+
+async def test_a_named_user_without_history_has_no_feed_and_is_no_failure(service: Service) -> None:
+    users = service.folder / "users.txt"
+    users.write_text("\n".join(map(str, USERS[:3])) + "\nnobody-knows-me\n")
+
+    real = await service.run("enqueue", "--users", str(users), "--wait", "--chunk", "1")
+
+    (run,) = await service.ledger.latest(1)
+    assert real.exit_code == 0, real.stderr
+    assert "3 users have a new feed" in real.stdout
+    assert (run.state, run.counts) == (RunState.COMPLETED, RunCounts(users=4, stored=3, without_feed=1))
 
 
 async def test_users_of_a_file_and_a_dry_run(service: Service) -> None:

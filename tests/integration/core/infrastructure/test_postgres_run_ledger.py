@@ -256,6 +256,22 @@ async def test_of_users_with_a_message_each_those_are_done_who_have_a_feed_since
     assert list(await world.ledger.exhausted(run.id, await world.ledger.moment(), 3, 10)) == []
 
 
+async def test_a_user_who_is_left_out_is_counted_once_as_without_feed(world: World) -> None:
+    run = await world.ledger.begin_run(replace(NAMED, chunk_size=1), "anna", USERS[:3])
+    others = await world.ledger.begin_run(replace(NAMED, chunk_size=1), "ben", USERS[:3], beside_others=True)
+    for feed in feeds_of(USERS[1:3], generation=run.after_generation + 1):
+        await world.archive.put(feed)
+    await world.ledger.settle(run.id)
+
+    for user_id in (user(1), user(1), user(2), user(4)):
+        await world.ledger.leave_out(run.id, user_id)
+    is_over = await world.ledger.settle(run.id)
+
+    assert is_over
+    assert (await found(world.ledger, run)).counts == RunCounts(users=3, stored=2, without_feed=1)
+    assert (await found(world.ledger, others)).counts.without_feed == 0
+
+
 async def test_a_run_is_untended_until_somebody_takes_its_chunks(ledger: RunLedger) -> None:
     run = await ledger.begin_run(REQUEST, "anna")
     later = await ledger.moment()

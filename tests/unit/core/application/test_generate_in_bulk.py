@@ -1,13 +1,16 @@
-"""Messages of cancelled runs make no feeds; all others do."""
+"""Messages of cancelled runs make no feeds; all others do, or are counted as those that cannot."""
 
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 import pytest
 
 from core.application.generate_in_bulk import ASK_AGAIN_SECONDS, GenerateInBulk
 from core.domain.errors import RunCancelled
+from core.domain.feed import Feed
 from core.domain.job import GenerateMessage
-from core.domain.run import Run
+from core.domain.run import Run, RunCounts, RunKind, RunState
+from tests.builders import feed_of
 from tests.unit.core.application.runs import EVERYBODY, USERS, BulkStage
 
 
@@ -16,12 +19,18 @@ class Stage:
     """A run whose messages are the web's, and a use case that notes for whom it is asked."""
 
     bulk: BulkStage = field(default_factory=BulkStage)
+    strangers: frozenset[UUID] = frozenset()
     generated: list[GenerateMessage] = field(default_factory=list)
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        async def generate(message: GenerateMessage) -> None:
+        async def generate(message: GenerateMessage) -> Feed | None:
             self.generated.append(message)
+            if message.user_id in self.strangers:
+                return None
+            feed = feed_of(str(message.user_id))
+            await self.bulk.archive.put(feed)
+            return feed
 
         self.generate_in_bulk = GenerateInBulk(generate, self.bulk.ledger, lambda: self.seconds)
 
@@ -37,6 +46,20 @@ async def test_messages_of_a_run_are_worked_off() -> None:
         await stage.generate_in_bulk(message)
 
     assert sorted(message.user_id for message in stage.generated) == USERS
+
+
+async def test_a_named_user_without_history_is_counted_as_without_feed() -> None:
+    stage = Stage(strangers=frozenset(USERS[:1]))
+    request = replace(EVERYBODY, kind=RunKind.NAMED_USERS, chunk_size=1)
+    run = await stage.bulk.begun(request, USERS)
+
+    for message in stage.bulk.queue.bulk_messages:
+        await stage.generate_in_bulk(message)
+    await stage.bulk.ledger.settle(run.id)
+
+    ended = await stage.bulk.seen(run)
+    assert ended.state is RunState.COMPLETED
+    assert ended.counts == RunCounts(users=5, stored=4, without_feed=1)
 
 
 async def test_messages_of_a_cancelled_run_are_passed_over() -> None:

@@ -23,7 +23,8 @@ NonNegative = Annotated[float, Meta(ge=0, le=1_000_000)]
 Positive = Annotated[float, Meta(gt=0, le=1_000_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 PositiveInt = Annotated[int, Meta(ge=1, le=100_000_000)]
-Days = Annotated[int, Meta(ge=1, le=36_500)]
+MOST_DAYS = 36_500
+Days = Annotated[int, Meta(ge=1, le=MOST_DAYS)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 

@@ -21,16 +21,18 @@ from core.domain.job import Queue
 from core.domain.run import Run, RunKind, RunRequest, RunState
 from core.infrastructure.process_supervisor import ProcessSupervisor
 from core.infrastructure.task_ending import end_task
-from core.settings import Settings
+from core.settings import MOST_DAYS, Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, operator, run_to_end
 from scripts.wiring import Bulk, open_bulk, open_platform, run_worker
 
 LOOK_EVERY_SECONDS = 0.2
-CHUNK_SIZE = 500
+CHUNK_SIZE, LEAST_CHUNK_SIZE = 500, 2
+LEAST_RATE = 0.001
 MOST_NAMED = 20
 LONGEST_ID = 128
+BYTE_ORDER_MARK = "\ufeff"  # which Windows puts before a text
 # Of a feed of 150 posts with its index entry, measured; shorter feeds take less.
-BYTES_PER_FEED = {"Postgres": 3900, "Redis": 3900}
+BYTES_PER_FEED = {"Postgres": 4200, "Redis": 4700}
 app = command_app()
 
 
@@ -64,7 +66,8 @@ def enqueue(
     chunk: Annotated[
         int | None,
         typer.Option(
-            "--chunk", help=f"Users a job, {CHUNK_SIZE} unless given; 1: the message that a web process sends."
+            "--chunk",
+            help=f"Users a job, {CHUNK_SIZE} or a second's worth unless given; 1: the message that a web process sends.",
         ),
     ] = None,
     rate: Annotated[
@@ -108,13 +111,13 @@ class _Asked:
         ) if given]  # fmt: skip
         if len(whose) > 1:
             raise InvalidInput(f"{' and '.join(whose)} exclude each other: give one of them")
-        for name, number, least in (("--days", self.days, 1), ("--chunk", self.chunk, 1), ("--limit", self.limit, 1)):
-            if number is not None and not least <= number <= 2**31 - 1:
-                raise InvalidInput(f"{name} {number} is wrong: a number from {least} is expected")
-        if self.chunk is not None and self.chunk > USERS_AT_ONCE:
-            raise InvalidInput(f"--chunk {self.chunk} is wrong: at most {USERS_AT_ONCE} users fit into a job")
-        if self.rate is not None and not 0 < self.rate < float("inf"):
-            raise InvalidInput(f"--rate {self.rate:g} is wrong: users a second are expected")
+        for name, number, most in (
+            ("--days", self.days, MOST_DAYS), ("--chunk", self.chunk, USERS_AT_ONCE), ("--limit", self.limit, 2**31 - 1),
+        ):  # fmt: skip
+            if number is not None and not 1 <= number <= most:
+                raise InvalidInput(f"{name} {number} is wrong: a number from 1 to {most:,} is expected")
+        if self.rate is not None and not LEAST_RATE <= self.rate < float("inf"):
+            raise InvalidInput(f"--rate {self.rate:g} is wrong: users a second are expected, at least {LEAST_RATE:g}")
         self._check_alone()
 
     def _check_alone(self) -> None:
@@ -130,11 +133,15 @@ class _Asked:
             kind=RunKind.ACTIVE_USERS if self.users is None else RunKind.NAMED_USERS,
             within_days=None if self.everyone or self.users is not None else (self.days or settings.active_days),
             limit=self.limit,
-            chunk_size=self.chunk or CHUNK_SIZE,
+            chunk_size=self.chunk or self._suitable_chunk_size(),
             min_posts=settings.cold_start_min_interactions,
             model_version=self.model,
             users_per_s=self.rate,
         )
+
+    def _suitable_chunk_size(self) -> int:
+        """A job comes at once: one of more users than a second may have would be a burst."""
+        return CHUNK_SIZE if self.rate is None else min(CHUNK_SIZE, max(LEAST_CHUNK_SIZE, int(self.rate)))
 
 
 async def _enqueue(asked: _Asked, wishes: _Wishes, data_dir: Path) -> None:
@@ -184,7 +191,8 @@ def read_users(path: Path) -> list[UUID]:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}") from error
-    found = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    lines = text.removeprefix(BYTE_ORDER_MARK).splitlines()
+    found = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
     wrong = [str(number) for number, text in found if len(text) > LONGEST_ID or not text.isprintable() or "," in text]
     if wrong:
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""

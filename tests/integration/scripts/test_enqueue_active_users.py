@@ -254,6 +254,30 @@ async def test_a_cache_that_is_wiped_in_the_middle_of_a_run_costs_no_feed(servic
     assert [one.feed.user_id for one in found if one and one.is_fresh] == USERS
 
 
+async def test_a_rate_lets_no_job_of_more_than_a_second_through_at_once(service: Service) -> None:
+    script = service.start("scripts.cli", "enqueue", "--all", "--rate", "3")
+
+    async def has_begun() -> bool:
+        return bool(await service.ledger.latest(1)) and (await service.ledger.latest(1))[0].counts.users > 0
+
+    await until(has_begun, "the first users are enqueued")
+    kill(script)
+    script.communicate()
+
+    assert (await service.ledger.latest(1))[0].request.chunk_size == 3
+    assert await service.pool.fetchval("select max(cardinality(user_ids)) from run_chunk") == 3
+
+
+async def test_a_users_file_may_begin_as_windows_writes_it(service: Service) -> None:
+    users = service.folder / "users.txt"
+    users.write_bytes(f"\ufeff{USERS[0]}\r\n{USERS[1]}\r\n".encode())
+
+    enqueued = await service.run("enqueue", "--users", str(users))
+
+    assert enqueued.exit_code == 0, enqueued.stderr
+    assert await service.pool.fetchval("select user_ids from run_chunk") == USERS[:2]
+
+
 async def test_a_named_user_without_history_has_no_feed_and_is_no_failure(service: Service) -> None:
     users = service.folder / "users.txt"
     users.write_text("\n".join(map(str, USERS[:3])) + "\nnobody-knows-me\n")
@@ -287,9 +311,12 @@ async def test_users_of_a_file_and_a_dry_run(service: Service) -> None:
     [
         (["--days", "0"], "--days 0 is wrong"),
         (["--chunk", "0"], "--chunk 0 is wrong"),
-        (["--chunk", "100000"], "at most 10000 users"),
+        (["--chunk", "100000"], "--chunk 100000 is wrong: a number from 1 to 10,000 is expected"),
+        (["--days", "2147483647"], "--days 2147483647 is wrong: a number from 1 to 36,500 is expected"),
         (["--limit", "0"], "--limit 0 is wrong"),
         (["--rate", "0"], "--rate 0 is wrong"),
+        (["--rate", "1e-300"], "--rate 1e-300 is wrong"),
+        (["--rate", "nan"], "--rate nan is wrong"),
         (["--rate", "5", "--resume", "x"], "--rate and --resume exclude each other"),
         (["--chunk", "5", "--resume", "x"], "--chunk and --resume exclude each other"),
         (["--dry-run", "--resume", "x"], "--dry-run and --resume exclude each other"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ from core.settings import MOST_DAYS, Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, operator, run_to_end
 from scripts.wiring import Bulk, open_bulk, open_platform, run_worker
 
-LOOK_EVERY_SECONDS = 0.2
+LOOK_EVERY_SECONDS, LOOK_AT_LEAST_EVERY_SECONDS = 0.2, 2.0
+# Looking after ten thousand users with a message each costs Postgres a tenth of a second, which workers need.
+PAUSE_PER_LOOK = 9
 CHUNK_SIZE, LEAST_CHUNK_SIZE = 500, 2
 LEAST_RATE = 0.001
 MOST_NAMED = 20
@@ -67,7 +70,7 @@ def enqueue(
         int | None,
         typer.Option(
             "--chunk",
-            help=f"Users a job, {CHUNK_SIZE} or a second's worth unless given; 1: the message that a web process sends.",
+            help=f"Users a job, {CHUNK_SIZE} or a second's unless given; 1: the message that a web process sends.",
         ),
     ] = None,
     rate: Annotated[
@@ -111,9 +114,12 @@ class _Asked:
         ) if given]  # fmt: skip
         if len(whose) > 1:
             raise InvalidInput(f"{' and '.join(whose)} exclude each other: give one of them")
-        for name, number, most in (
-            ("--days", self.days, MOST_DAYS), ("--chunk", self.chunk, USERS_AT_ONCE), ("--limit", self.limit, 2**31 - 1),
-        ):  # fmt: skip
+        numbers = {
+            "--days": (self.days, MOST_DAYS),
+            "--chunk": (self.chunk, USERS_AT_ONCE),
+            "--limit": (self.limit, 2**31),
+        }
+        for name, (number, most) in numbers.items():
             if number is not None and not 1 <= number <= most:
                 raise InvalidInput(f"{name} {number} is wrong: a number from 1 to {most:,} is expected")
         if self.rate is not None and not LEAST_RATE <= self.rate < float("inf"):
@@ -278,6 +284,7 @@ async def _until_over(
     enqueuing: "asyncio.Task[Run]",
 ) -> Run:
     while True:
+        began = time.monotonic()
         await check()
         if enqueuing.done():
             enqueuing.result()
@@ -285,7 +292,8 @@ async def _until_over(
         show(run)
         if not run.is_active:
             return run
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+        pause = PAUSE_PER_LOOK * (time.monotonic() - began)
+        await asyncio.sleep(min(max(pause, LOOK_EVERY_SECONDS), LOOK_AT_LEAST_EVERY_SECONDS))
 
 
 def _show(bar: Progress, task: TaskID, run: Run) -> None:

@@ -64,7 +64,7 @@ _TAKE = """
 _TEND = "update run set tended_at = now() where id = $1 and state = 'running'"
 _EXHAUSTED = """
     select id, run_id, user_ids, attempts from run_chunk
-    where run_id = $1 and state = 'open' and enqueued_at < $2 and attempts >= $3 limit $4
+    where run_id = $1 and state = 'open' and enqueued_at < $2 and attempts >= $3 order by enqueued_at limit $4
 """
 _BEGIN_CHUNK = """
     update run_chunk set attempts = attempts + 1, started_at = now()
@@ -89,14 +89,18 @@ _ADD_HALF = "insert into run_chunk (id, run_id, user_ids, state, enqueued_at) va
 _SET_ASIDE = """
     select user_ids[1] as user_id, error from run_chunk where run_id = $1 and state = 'set_aside' order by user_ids[1]
 """
+# Plans are kept: made for few chunks, one that joins them to themselves would take the square of many.
 _SETTLE_USERS = """
-    with looked_at as (
-        select id, user_ids[1] as user_id from run_chunk
-        where run_id = $1 and state = 'open' order by enqueued_at limit $2
-    )
-    update run_chunk set state = 'done', finished_at = now(), stored = 1 from looked_at, feed, run
-    where run_chunk.id = looked_at.id and feed.user_id = looked_at.user_id and run.id = $1
-        and feed.generation > run.after_generation and run_chunk.state = 'open' and run.request->>'chunk_size' = '1'
+    update run_chunk set state = 'done', finished_at = now(), stored = 1
+    where state = 'open' and id = any(array(
+        select looked_at.id from (
+            select id, user_ids[1] as user_id from run_chunk
+            where run_id = $1 and state = 'open' and (select request->>'chunk_size' from run where id = $1) = '1'
+            order by enqueued_at limit $2
+        ) as looked_at
+        join feed on feed.user_id = looked_at.user_id
+        where feed.generation > (select after_generation from run where id = $1)
+    ))
 """
 # In a statement of its own, after the chunks': of two that end at once the later one sees both.
 _COMPLETE = """

@@ -308,6 +308,36 @@ async def pool(migrated_database_url: str) -> AsyncIterator[Pool]:
         yield pool
 
 
+async def test_many_chunks_are_read_a_few_times_each_also_by_plans_that_were_made_for_few(
+    migrated_database_url: str,
+) -> None:
+    users = [user(number) for number in range(1, 2001)]
+    async with open_pool(migrated_database_url, 1) as pool:
+        ledger, archive = PostgresRunLedger(pool), PostgresFeedArchive(pool)
+        run = await ledger.begin_run(replace(REQUEST, chunk_size=1), "anna")
+        run = await ledger.add_users(run, users[:10], users[9], is_last=False)
+        for _ in range(10):
+            await ledger.take_open(run, None, 1)
+            await ledger.settle(run.id)
+        run = await ledger.add_users(run, users[10:], users[-1], is_last=True)
+        await ledger.take_open(run, None, len(users))
+        for feed in feeds_of(users, generation=run.after_generation + 1):
+            await archive.put(feed)
+        is_over = await ledger.settle(run.id)
+
+    assert is_over
+    assert await rows_read(migrated_database_url) < 10 * len(users)
+
+
+async def rows_read(url: str) -> int:
+    """Of the table of chunks since its beginning; the server counts those of a connection that has ended."""
+    async with open_pool(url) as pool:
+        read: int = await pool.fetchval(
+            "select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = 'run_chunk'"
+        )
+    return read
+
+
 async def test_of_two_who_finish_a_chunk_at_once_one_counts(pool: Pool) -> None:
     ledger = PostgresRunLedger(pool)
     run = await ledger.begin_run(replace(NAMED, chunk_size=5), "anna", USERS)

@@ -22,7 +22,8 @@ _BYTES_PER_POST, _BYTES_BESIDE = 128, 2048
 
 def rendered_by_arrays(feeds: Sequence[Feed], limit: int) -> list[RenderedStart]:
     """The first pages of feeds, of one model, whose posts are known by their ids; those of others one by one."""
-    if len({feed.model_version for feed in feeds}) != 1 or any(feed.external_ids for feed in feeds):
+    versions = {feed.model_version for feed in feeds}
+    if len(versions) != 1 or not _can_be_written(*versions) or any(feed.external_ids for feed in feeds):
         return rendered_starts(feeds, limit)
     records = [pack(feed.recommendations[:limit]) for feed in feeds]
     starts = np.cumsum([0, *(len(some) // RECORD_BYTES for some in records)])
@@ -36,6 +37,11 @@ def rendered_by_arrays(feeds: Sequence[Feed], limit: int) -> list[RenderedStart]
         RenderedStart(packed[:packed_size].tobytes(), zlib.crc32(text[:size].data), size)
         for text, packed, (size, packed_size) in zip(texts, deflated.view(np.uint8), sizes.tolist(), strict=True)
     ]
+
+
+def _can_be_written(version: str) -> bool:
+    """Whether there are codes, and is room, for it: other letters have none, and would be missing."""
+    return version.isascii() and version.isprintable() and len(version) < _BYTES_BESIDE // 4
 
 
 class _Words(NamedTuple):

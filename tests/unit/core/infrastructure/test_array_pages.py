@@ -64,6 +64,38 @@ def test_a_score_has_as_many_digits_as_it_needs(millionths: int) -> None:
     assert by_arrays.text() == rendered_starts([feed], 50)[0].text()
 
 
+@pytest.mark.parametrize("limit", [1, 9, 10, 99, 100])
+def test_pages_are_as_long_as_feeds_and_limit_admit(limit: int) -> None:
+    mixed = [item for pair in zip(some(60), some(60, Reason.POPULAR), strict=True) for item in pair]
+    feeds = [feed_of(*mixed[:count]) for count in (0, 1, 9, 10, 99, 100, 120)]
+
+    by_arrays = rendered_by_arrays(feeds, limit)
+
+    assert [one.text() for one in by_arrays] == [one.text() for one in rendered_starts(feeds, limit)]
+
+
+@pytest.mark.parametrize("number", [0, 255, 256, 65_535, 2**120 - 1, 2**120, 2**128 - 1])
+def test_ids_of_any_bytes_are_written(number: int) -> None:
+    feed = feed_of(*[Recommendation(UUID(int=number), 1.0, Reason.POPULAR)] * 3)
+
+    (by_arrays,) = rendered_by_arrays([feed], 50)
+
+    assert by_arrays.text() == rendered_starts([feed], 50)[0].text()
+
+
+@pytest.mark.parametrize("version", ["modèle_v1", "a\x7fb", 'a"\\b', "v" * 5000, ""])
+def test_no_letter_of_a_models_name_is_lost(version: str) -> None:
+    feed = feed_of(*some(2), model_version=version)
+
+    (by_arrays,) = rendered_by_arrays([feed], 50)
+
+    assert by_arrays.text() == rendered_starts([feed], 50)[0].text()
+
+
+def test_of_nobody_there_are_no_pages() -> None:
+    assert rendered_by_arrays([], 50) == []
+
+
 def test_an_answer_in_gzip_format_is_the_page_and_its_ending() -> None:
     (start,) = rendered_by_arrays([feed_of(*some(50))], 50)
 

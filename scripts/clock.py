@@ -101,7 +101,10 @@ def _commands(data_dir: Path) -> dict[Task, TaskCommand]:
         task: TaskCommand((sys.executable, "-m", "scripts.cli", task.value, "--data-dir", str(data_dir)))
         for task in Task
     }
-    return commands | {Task.TRAIN: replace(commands[Task.TRAIN], good_exit_codes=frozenset({0, GATE_REFUSED}))}
+    return commands | {
+        Task.TRAIN: replace(commands[Task.TRAIN], good_exit_codes=frozenset({0, GATE_REFUSED})),
+        Task.ENQUEUE: replace(commands[Task.ENQUEUE], tick_option="--once-since"),
+    }
 
 
 def _log_change(task: Task, record: TaskRecord) -> None:

@@ -33,6 +33,7 @@ CHUNK_SIZE, LEAST_CHUNK_SIZE = 500, 2
 LEAST_RATE = 0.001
 MOST_NAMED = 20
 LONGEST_ID = 128
+MOMENT_FORMATS = ["%Y-%m-%dT%H:%M:%S%z"]
 BYTE_ORDER_MARK = "\ufeff"  # which Windows puts before a text
 # Of a feed of 150 posts with its index entry, measured; shorter feeds take less.
 BYTES_PER_FEED = {"Postgres": 4200, "Redis": 4700}
@@ -80,6 +81,14 @@ def enqueue(
         bool, typer.Option("--wait", help="Show progress until the feeds are there; starts a worker if none lives.")
     ] = False,
     resume: Annotated[str | None, typer.Option("--resume", help="Go on with this run.")] = None,
+    once_since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--once-since",
+            formats=MOMENT_FORMATS,
+            help="Go on with the same that was begun since then (ISO 8601 with a zone), if it was.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, and estimate time and space.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also while another run of the kind is active.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
@@ -87,7 +96,9 @@ def enqueue(
     """Make a new feed for every active user."""
     run_to_end(
         _enqueue(
-            _Asked(days, everyone, users, model, limit, chunk, rate, resume, dry_run), _Wishes(wait, force), data_dir
+            _Asked(days, everyone, users, model, limit, chunk, rate, resume, once_since, dry_run),
+            _Wishes(wait, force),
+            data_dir,
         )
     )
 
@@ -104,6 +115,7 @@ class _Asked:
     chunk: int | None
     rate: float | None
     resume: str | None
+    once_since: datetime | None
     dry_run: bool
 
     def check(self) -> None:
@@ -128,8 +140,13 @@ class _Asked:
 
     def _check_alone(self) -> None:
         """A run keeps what it was begun with."""
-        others = {"--model": self.model, "--limit": self.limit, "--chunk": self.chunk, "--rate": self.rate}
+        others = {
+            "--model": self.model, "--limit": self.limit, "--chunk": self.chunk, "--rate": self.rate,
+            "--once-since": self.once_since,
+        }  # fmt: skip
         given = [name for name, value in others.items() if value is not None] + ["--dry-run"] * self.dry_run
+        if self.once_since is not None and self.users is not None:
+            raise InvalidInput("--users and --once-since exclude each other: runs of named users are not compared")
         if self.resume is not None and given:
             raise InvalidInput(f"{given[0]} and --resume exclude each other: a run keeps what it was begun with")
 
@@ -158,6 +175,9 @@ async def _enqueue(asked: _Asked, wishes: _Wishes, data_dir: Path) -> None:
             await _tell_size(bulk, asked.request(settings), user_ids)
             return
         run = await _run_to_go_on_with(bulk, asked, settings, user_ids, beside_others=wishes.force)
+        if not run.is_active:
+            console.print(f"run {run.id} is over ({run.state.value}): nothing is left to do")
+            return
         if not wishes.wait:
             await _only_enqueue(bulk, run)
             return
@@ -170,13 +190,23 @@ async def _enqueue(asked: _Asked, wishes: _Wishes, data_dir: Path) -> None:
 async def _run_to_go_on_with(
     bulk: Bulk, asked: _Asked, settings: Settings, user_ids: Sequence[UUID] | None, *, beside_others: bool
 ) -> Run:
+    request = asked.request(settings)
+    run = await _run_begun_before(bulk, asked, request)
+    if run is None:
+        return await bulk.start(request, operator(), user_ids, beside_others=beside_others)
+    # Those in the queue already find nothing to do when they come a second time.
+    await bulk.go_on.enqueue_open(run, await bulk.ledger.moment())
+    return run
+
+
+async def _run_begun_before(bulk: Bulk, asked: _Asked, request: RunRequest) -> Run | None:
+    if asked.once_since is not None:
+        return await bulk.start.begun_since(request, asked.once_since)
     if asked.resume is None:
-        return await bulk.start(asked.request(settings), operator(), user_ids, beside_others=beside_others)
+        return None
     run = await named_run(bulk.ledger, asked.resume)
     if not run.is_active:
         raise InvalidInput(f"run {run.id} is over ({run.state.value}): begin a new one")
-    # Those in the queue already find nothing to do when they come a second time.
-    await bulk.go_on.enqueue_open(run, await bulk.ledger.moment())
     return run
 
 

@@ -67,7 +67,7 @@ class RunDueTasks:
         if not await self.book.write(task, begun, seen):
             return False
         self.on_change(task, begun)
-        ended = begun.ended(await self.work(task), self.clock.now())
+        ended = begun.ended(await self.work(task, begun.tick), self.clock.now())
         await self.book.write(task, ended, begun)
         self.on_change(task, ended)
         return True

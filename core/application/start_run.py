@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from core.application.ports.model_registry import ModelRegistry
@@ -10,6 +11,8 @@ from core.application.ports.run_ledger import RunLedger
 from core.domain.errors import InvalidInput, NotFound
 from core.domain.model import version_name, version_number
 from core.domain.run import Run, RunRequest
+
+RUNS_LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,12 @@ class StartRun:
         )
         await self.popular.refresh_if_older_than(self.popular_refresh_seconds)
         return run
+
+    async def begun_since(self, request: RunRequest, moment: datetime) -> Run | None:
+        """The latest run since that moment of which the same was asked, by models too. Raises like the call itself."""
+        wanted = replace(request, model_version=await self.served(request.model_version))
+        runs = await self.ledger.latest(RUNS_LOOKED_AT)
+        return next((run for run in runs if run.started_at >= moment and run.request == wanted), None)
 
     async def served(self, wanted: str | None) -> str | None:
         """The model that serves, None before the first. Raises NotFound and InvalidInput for another one wanted."""

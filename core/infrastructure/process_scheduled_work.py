@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
@@ -13,10 +14,22 @@ STOP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class TaskCommand:
-    """A command line; good_exit_codes: those with which it has done what it was there for."""
+    """A command line; good_exit_codes: those with which it has done what it was there for.
+
+    tick_option: what the command takes the tick by, in ISO 8601; None where all attempts are alike to it.
+    """
 
     words: tuple[str, ...]
     good_exit_codes: frozenset[int] = frozenset({0})
+    tick_option: str | None = None
+
+    def at(self, tick: datetime) -> tuple[str, ...]:
+        """The command line of an attempt at this tick."""
+        return (
+            self.words
+            if self.tick_option is None
+            else (*self.words, self.tick_option, tick.isoformat(timespec="seconds"))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,7 @@ class ProcessScheduledWork:
     commands: Mapping[Task, TaskCommand]
     env: Mapping[str, str] = field(default_factory=dict)
 
-    async def __call__(self, task: Task) -> TaskEnd:
+    async def __call__(self, task: Task, tick: datetime) -> TaskEnd:
         """What the process said last tells how it ended."""
         said: list[str] = [""]
 
@@ -36,7 +49,7 @@ class ProcessScheduledWork:
                 structlog.get_logger().info("task_says", task=task.value, line=line.rstrip())
 
         command = self.commands[task]
-        child = ChildProcess(task.value, command.words, env=self.env, stop_timeout_seconds=STOP_SECONDS)
+        child = ChildProcess(task.value, command.at(tick), env=self.env, stop_timeout_seconds=STOP_SECONDS)
         try:
             exit_code = await run_once(child, write)
         except OSError as error:

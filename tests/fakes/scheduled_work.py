@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from core.domain.schedule import Task, TaskEnd
 
@@ -13,7 +14,7 @@ def _nothing() -> None:
 
 @dataclass
 class FakeScheduledWork:
-    """`ran` are the tasks in the order they began; `ends`: how each ends, good if it is not named.
+    """`ran` are the tasks in the order they began, `ticks` theirs; `ends`: how each ends, good if it is not named.
 
     meanwhile: what happens while a task runs; endless: tasks that never end by themselves, `begun` once one has begun.
     """
@@ -22,10 +23,12 @@ class FakeScheduledWork:
     meanwhile: Callable[[], None] = _nothing
     endless: bool = False
     ran: list[Task] = field(default_factory=list)
+    ticks: list[datetime] = field(default_factory=list)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def __call__(self, task: Task) -> TaskEnd:
+    async def __call__(self, task: Task, tick: datetime) -> TaskEnd:
         self.ran.append(task)
+        self.ticks.append(tick)
         self.begun.set()
         if self.endless:
             await asyncio.Event().wait()

@@ -319,6 +319,8 @@ async def test_users_of_a_file_and_a_dry_run(service: Service) -> None:
         (["--rate", "nan"], "--rate nan is wrong"),
         (["--rate", "5", "--resume", "x"], "--rate and --resume exclude each other"),
         (["--chunk", "5", "--resume", "x"], "--chunk and --resume exclude each other"),
+        (["--once-since", "2026-11-24T03:00:00Z", "--resume", "x"], "--once-since and --resume exclude each other"),
+        (["--once-since", "2026-11-24T03:00:00Z", "--users", "x.txt"], "--users and --once-since exclude each other"),
         (["--dry-run", "--resume", "x"], "--dry-run and --resume exclude each other"),
         (["--all", "--days", "3"], "--days and --all exclude each other"),
         (["--model", "v9"], "there is no model collaborative_filtering_v9"),
@@ -356,6 +358,29 @@ async def test_a_second_run_is_refused_naming_the_first(service: Service) -> Non
         f"threads-ml: run {first.id} is still active, begun by anna: wait, cancel it, or use --force\n",
     )
     assert forced.exit_code == 0
+
+
+async def test_what_was_begun_since_a_moment_is_gone_on_with_once(service: Service) -> None:
+    tick = (await service.ledger.moment()).isoformat(timespec="seconds")
+    script = service.start("scripts.cli", "enqueue", "--once-since", tick, "--rate", "4", "--chunk", "2")
+
+    async def is_in_the_middle() -> bool:
+        runs = await service.ledger.latest(1)
+        return bool(runs) and 4 <= runs[0].counts.users < 40
+
+    await until(is_in_the_middle, "some users are enqueued")
+    kill(script)
+    script.communicate()
+    same = ("enqueue", "--once-since", tick, "--rate", "4", "--chunk", "2")
+    other = await service.run(*same[:3])
+    again = await service.run(*same, "--wait")
+    afterwards = await service.run(*same)
+
+    assert (other.exit_code, again.exit_code) == (1, 0), again.stderr
+    assert "is still active" in other.stderr
+    assert afterwards.stdout == f"run {await service.run_id()} is over (completed): nothing is left to do\n"
+    assert await service.counted() == (40, 40)
+    assert len(await service.ledger.latest(10)) == 1
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "BROKER_URL"])

@@ -130,6 +130,7 @@ async def test_a_task_that_a_dying_clock_left_is_run_again_by_the_next() -> None
     await days.run(1.2)
 
     assert days.work.ran == [Task.TRAIN, Task.TRAIN]
+    assert days.work.ticks == [NOON + HOUR] * 2
     assert days.book.pages[Task.TRAIN].outcome == "done"
 
 

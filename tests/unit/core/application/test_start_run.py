@@ -43,6 +43,29 @@ async def test_another_model_is_refused_and_nothing_is_begun(model: str, error: 
     assert stage.ledger.runs == {}
 
 
+async def test_of_earlier_runs_the_latest_is_found_of_which_the_same_was_asked() -> None:
+    stage = BulkStage()
+    await stage.start_run(EVERYBODY, "anna")
+    since = await stage.ledger.moment()
+    first = await stage.start_run(EVERYBODY, "anna", beside_others=True)
+    second = await stage.start_run(EVERYBODY, "anna", beside_others=True)
+    await stage.start_run(replace(EVERYBODY, limit=3), "anna", beside_others=True)
+
+    assert await stage.start_run.begun_since(EVERYBODY, since) == second
+    assert await stage.start_run.begun_since(EVERYBODY, first.started_at) == second
+    assert await stage.start_run.begun_since(EVERYBODY, await stage.ledger.moment()) is None
+    assert await stage.start_run.begun_since(replace(EVERYBODY, within_days=3), since) is None
+
+
+async def test_a_run_for_an_older_model_is_not_what_was_asked_for() -> None:
+    stage = BulkStage()
+    since = await stage.ledger.moment()
+    await stage.start_run(EVERYBODY, "anna")
+    stage.registry.models[2], stage.registry.champion = model_record_of(2), 2
+
+    assert await stage.start_run.begun_since(EVERYBODY, since) is None
+
+
 async def test_a_second_run_is_refused_unless_it_may_stand_beside_others() -> None:
     stage = BulkStage()
     await stage.start_run(EVERYBODY, "anna")

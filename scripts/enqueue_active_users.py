@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from core.application.continue_run import USERS_AT_ONCE
 from core.application.ports.run_ledger import RunLedger
-from core.domain.errors import InvalidInput, NotFound, ThreadsMlError
+from core.domain.errors import InvalidInput, NotFound, RunTakenOver, ThreadsMlError, Unavailable
 from core.domain.ids import to_uuid
 from core.domain.job import Queue
 from core.domain.run import Run, RunKind, RunRequest, RunState
@@ -301,6 +301,8 @@ async def _with_progress(bulk: Bulk, run: Run, check: Callable[[], Awaitable[Non
         enqueuing = asyncio.create_task(bulk.go_on(run))
         try:
             run = await _until_over(bulk, run, lambda seen: _show(bar, task, seen), check, enqueuing)
+        except Unavailable as error:
+            raise type(error)(f"{error}; run {run.id} is not over: --resume {run.id} goes on with it") from error
         finally:
             await end_task(enqueuing)
     return await _ended(bulk, run)
@@ -317,7 +319,8 @@ async def _until_over(
         began = time.monotonic()
         await check()
         if enqueuing.done():
-            enqueuing.result()
+            with suppress(RunTakenOver):  # what becomes of the run can be seen, whoever goes on with it
+                enqueuing.result()
         run = await bulk.follow(run.id)
         show(run)
         if not run.is_active:

@@ -198,6 +198,53 @@ async def test_what_a_wiped_redis_has_lost_is_enqueued_anew(service: Service) ->
     assert await service.counted() == (40, 40)
 
 
+async def test_of_two_who_go_on_with_a_run_both_see_its_end(service: Service) -> None:
+    script = service.start("scripts.cli", "enqueue", "--all", "--chunk", "2", "--rate", "4", "--wait")
+
+    async def has_begun() -> bool:
+        runs = await service.ledger.latest(1)
+        return bool(runs) and runs[0].counts.users >= 4
+
+    await until(has_begun, "some users are enqueued")
+    second = await service.run("enqueue", "--resume", str(await service.run_id()), "--wait")
+    stdout, stderr = await asyncio.to_thread(script.communicate)
+
+    assert (second.exit_code, script.returncode) == (0, 0), second.stderr + stderr
+    assert "40 users have a new feed" in second.stdout
+    assert "40 users have a new feed" in stdout
+    assert await service.counted() == (40, 40)
+
+
+async def test_a_run_that_is_cancelled_meanwhile_is_told_so(service: Service) -> None:
+    script = service.start("scripts.cli", "enqueue", "--all", "--chunk", "2", "--rate", "4", "--wait")
+
+    async def has_begun() -> bool:
+        return (await service.counted())[0] >= 4
+
+    await until(has_begun, "some feeds are there")
+    await service.run("runs", "cancel", str(await service.run_id()))
+    _, stderr = await asyncio.to_thread(script.communicate)
+
+    assert script.returncode == 1
+    assert re.search(rf"run {await service.run_id()} was cancelled: \d+ of \d+ users are done", stderr)
+
+
+async def test_who_loses_postgres_while_a_run_is_watched_is_told_how_to_go_on(service: Service) -> None:
+    script = service.start("scripts.cli", "enqueue", "--all", "--chunk", "2", "--rate", "4", "--wait")
+
+    async def has_begun() -> bool:
+        return (await service.counted())[0] >= 4
+
+    await until(has_begun, "some feeds are there")
+    run_id = await service.run_id()
+    await service.pool.execute("alter table run rename to run_away")
+    _, stderr = await asyncio.to_thread(script.communicate)
+    await service.pool.execute("alter table run_away rename to run")
+
+    assert script.returncode == 1
+    assert stderr.rstrip().endswith(f"run {run_id} is not over: --resume {run_id} goes on with it")
+
+
 async def test_a_cancelled_run_makes_no_feeds(service: Service) -> None:
     await service.run("enqueue", "--all")
     run_id = str(await service.run_id())

@@ -149,3 +149,27 @@ def test_of_the_posts_in_feeds_those_are_told_whose_ids_can_stand_for_texts() ->
     _, may_have_texts = composer.compose(arrays_of(histories), popular, replace(COMPOSITION, depth=4))
 
     assert set(may_have_texts) == set(texts)
+
+
+def test_who_is_below_the_threshold_gets_no_feed() -> None:
+    histories = histories_of(random.Random(4))
+
+    feeds, may_have_texts = FeedComposer(model_of(random.Random(4))).compose(
+        arrays_of(histories), PopularFeed((to_uuid("a post"),), (1.0,)), replace(COMPOSITION, cold_start_threshold=100)
+    )
+
+    assert (list(feeds), list(may_have_texts)) == ([], [])
+
+
+@pytest.mark.parametrize("depth", [1, 50, 255, 256])
+def test_ids_of_any_bytes_and_feeds_of_any_depth_are_kept(depth: int) -> None:
+    numbers = [0, 255, 256, 65_535, 65_536, 255 << 120, 2**128 - 1, *(number << 96 for number in range(2, 300))]
+    popular = PopularFeed(
+        tuple(UUID(int=number) for number in numbers), tuple(1 / (1 + n) for n in range(len(numbers)))
+    )
+    histories, composition = histories_of(random.Random(5)), replace(COMPOSITION, depth=depth)
+
+    feeds, _ = FeedComposer(None).compose(arrays_of(histories), popular, composition)
+
+    assert list(feeds) == plain(None, histories, popular, composition)
+    assert all(len(feed.recommendations) == depth for feed in feeds)

@@ -113,12 +113,12 @@ _COMPLETE = """
 _IS_OVER = "select state <> 'running' from run where id = $1"
 _IS_CANCELLED = "select state = 'cancelled' from run where id = $1"
 # A run that was left alone for an hour, or waited for a worker to start, tells little of how fast it can be.
-_SPEED = """
-    select max(users / greatest(extract(epoch from finished_at - started_at), 0.001))::float8 from (
-        select users, started_at, finished_at from run
-        where finished_at is not null and state <> 'cancelled' and users > 0 order by finished_at desc limit 10
+_SPEED = f"""
+    select max((stored + kept) / greatest(extract(epoch from finished_at - started_at), 0.001))::float8 from (
+        {_COUNTED} where finished_at is not null and state <> 'cancelled' and stored + kept > 0
+        order by finished_at desc limit 10
     ) as latest
-"""
+"""  # noqa: S608 - statements of this code alone
 _IS_UNTENDED = "select tended_at < $2 from run where id = $1"
 
 

@@ -194,9 +194,10 @@ class FakeRunLedger:
 
     async def speed(self) -> float | None:
         self._answer()
-        ended = [run for run in await self.latest(len(self.runs)) if run.finished_at and run.counts.users]
+        runs = await self.latest(len(self.runs))
+        ended = [run for run in runs if run.finished_at and run.counts.stored + run.counts.kept]
         speeds = [
-            run.counts.users / (run.finished_at - run.started_at).total_seconds()
+            (run.counts.stored + run.counts.kept) / (run.finished_at - run.started_at).total_seconds()
             for run in ended
             if run.finished_at is not None and run.state is not RunState.CANCELLED
         ]

@@ -110,7 +110,7 @@ class RunLedger(Protocol):
         ...
 
     async def speed(self) -> float | None:
-        """Users a second of the last completed run that had some to do; None before the first."""
+        """Feeds a second of the fastest of the last completed runs that made any; None before the first."""
         ...
 
     async def is_untended(self, run_id: UUID, since: datetime) -> bool:

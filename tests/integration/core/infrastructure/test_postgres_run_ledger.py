@@ -188,6 +188,17 @@ async def test_a_run_is_over_when_all_its_chunks_are(ledger: RunLedger) -> None:
     assert (await ledger.speed() or 0) > 0
 
 
+async def test_users_without_a_feed_say_nothing_of_speed(ledger: RunLedger) -> None:
+    run = await ledger.begin_run(replace(NAMED, chunk_size=5), "anna", USERS)
+    (chunk,) = await ledger.take_open(run, None, 10)
+
+    await ledger.finish_chunk(chunk, [])
+    await ledger.settle(run.id)
+
+    assert (await found(ledger, run)).state is RunState.COMPLETED
+    assert await ledger.speed() is None
+
+
 async def test_a_run_of_nobody_is_over_at_once_and_one_that_is_not_enumerated_is_not(ledger: RunLedger) -> None:
     of_nobody = await ledger.begin_run(NAMED, "anna", [])
     begun = await ledger.begin_run(REQUEST, "anna")

@@ -17,7 +17,7 @@ def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Remove expired feeds of users no longer active, expired tickets, and the bytes of old models."""
+    """Remove expired feeds of users no longer active, expired tickets, old runs, and the bytes of old models."""
     done = run_to_end(_purge(data_dir, is_dry=dry_run))
     console.print(_told(done, "would remove" if dry_run else "removed"))
 
@@ -30,7 +30,8 @@ async def _purge(data_dir: Path, *, is_dry: bool) -> Purge:
 def _told(purge: Purge, removed: str) -> str:
     megabytes = (sum(record.size_bytes for record in purge.models) + (purge.stray_bytes or 0)) / 1_000_000
     names = ", ".join(record.version for record in purge.models) or "none"
-    return f"{removed} {purge.feeds:,} feeds, {purge.tickets:,} tickets, {megabytes:,.1f} MB of models ({names})"
+    counts = f"{purge.feeds:,} feeds, {purge.tickets:,} tickets, {purge.runs:,} runs"
+    return f"{removed} {counts}, {megabytes:,.1f} MB of models ({names})"
 
 
 if __name__ == "__main__":

@@ -271,6 +271,7 @@ async def open_purge(settings: Settings) -> AsyncIterator[PurgeExpired]:
             feeds=PostgresIdleFeeds(pool),
             cache=await _cache(stack, settings),
             tickets=PostgresTicketStore(pool),
+            ledger=PostgresRunLedger(pool),
             prune=PruneModels(model_registry(pool, settings), artefacts),
             clock=SystemClock(),
             active_days=settings.active_days,

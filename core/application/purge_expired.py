@@ -8,6 +8,7 @@ from datetime import timedelta
 from core.application.ports.clock import Clock
 from core.application.ports.feed_cache import FeedCache
 from core.application.ports.idle_feeds import IdleFeeds, Idleness
+from core.application.ports.run_ledger import RunLedger
 from core.application.ports.ticket_store import TicketStore
 from core.application.prune_models import PruneModels
 from core.domain.errors import CacheUnavailable
@@ -15,14 +16,18 @@ from core.domain.model import ModelRecord
 
 TICKETS_KEPT_AFTER_EXPIRY = timedelta(days=1)
 TICKETS_AT_ONCE = 1000
+# A run names each of its users: of a million they take 16 MB, or 280 with a message each.
+RUNS_KEPT_AFTER_END = timedelta(days=30)
+RUNS_AT_ONCE = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Feeds and tickets by number, models whose bytes go, and bytes that no model names (None: not looked for)."""
+    """How many feeds, tickets and runs, models whose bytes go, and bytes that no model names (None: not looked for)."""
 
     feeds: int
     tickets: int
+    runs: int
     models: Sequence[ModelRecord]
     stray_bytes: int | None
 
@@ -38,6 +43,7 @@ class PurgeExpired:
     feeds: IdleFeeds
     cache: FeedCache
     tickets: TicketStore
+    ledger: RunLedger
     prune: PruneModels
     clock: Clock
     active_days: int
@@ -49,6 +55,7 @@ class PurgeExpired:
         return Purge(
             feeds=await self._remove_feeds(),
             tickets=await self._remove_tickets(),
+            runs=await self._remove_runs(),
             models=await self.prune.all_but(self.models_kept),
             stray_bytes=await self.prune.strays(),
         )
@@ -59,6 +66,7 @@ class PurgeExpired:
         return Purge(
             feeds=await self.feeds.count(self._idleness()),
             tickets=await self.tickets.count_expired(now - TICKETS_KEPT_AFTER_EXPIRY),
+            runs=await self.ledger.count_ended(now - RUNS_KEPT_AFTER_END),
             models=await self.prune.unneeded(self.models_kept),
             stray_bytes=None,
         )
@@ -75,6 +83,12 @@ class PurgeExpired:
     async def _remove_tickets(self) -> int:
         before, count = self.clock.now() - TICKETS_KEPT_AFTER_EXPIRY, 0
         while removed := await self.tickets.remove_expired(before, TICKETS_AT_ONCE):
+            count += removed
+        return count
+
+    async def _remove_runs(self) -> int:
+        before, count = self.clock.now() - RUNS_KEPT_AFTER_END, 0
+        while removed := await self.ledger.remove_ended(before, RUNS_AT_ONCE):
             count += removed
         return count
 

@@ -119,6 +119,11 @@ _SPEED = f"""
         order by finished_at desc limit 10
     ) as latest
 """  # noqa: S608 - statements of this code alone
+_COUNT_ENDED = "select count(*) from run where finished_at < $1"
+_REMOVE_ENDED = """
+    delete from run where id = any(array(select id from run where finished_at < $1 order by finished_at limit $2))
+    returning id
+"""
 _IS_UNTENDED = "select tended_at < $2 from run where id = $1"
 
 
@@ -258,6 +263,16 @@ class PostgresRunLedger:
             await connection.execute(_SETTLE_USERS, run_id, SETTLED_AT_ONCE, timeout=TIMEOUT_SECONDS)
             await connection.execute(_COMPLETE, run_id, timeout=TIMEOUT_SECONDS)
             return bool(await connection.fetchval(_IS_OVER, run_id))
+
+    async def count_ended(self, before: datetime) -> int:
+        """Whatever became of them."""
+        async with borrowed(self._pool) as connection:
+            return int(await connection.fetchval(_COUNT_ENDED, before))
+
+    async def remove_ended(self, before: datetime, at_most: int) -> int:
+        """Chunks go with their run."""
+        async with borrowed(self._pool) as connection:
+            return len(await connection.fetch(_REMOVE_ENDED, before, at_most, timeout=TIMEOUT_SECONDS))
 
     async def speed(self) -> float | None:
         """Of the fastest of the last ten completed runs."""

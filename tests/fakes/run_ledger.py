@@ -192,6 +192,18 @@ class FakeRunLedger:
             self._end(run_id, RunState.COMPLETED_WITH_FAILURES if failed else RunState.COMPLETED)
         return not self.runs[run_id].is_active
 
+    async def count_ended(self, before: datetime) -> int:
+        self._answer()
+        return len(self._ended(before))
+
+    async def remove_ended(self, before: datetime, at_most: int) -> int:
+        self._answer()
+        removed = self._ended(before)[:at_most]
+        for run in removed:
+            del self.runs[run.id]
+            self.entries = {id_: entry for id_, entry in self.entries.items() if entry.chunk.run_id != run.id}
+        return len(removed)
+
     async def speed(self) -> float | None:
         self._answer()
         runs = await self.latest(len(self.runs))
@@ -210,6 +222,10 @@ class FakeRunLedger:
     async def moment(self) -> datetime:
         self._answer()
         return self._tick()
+
+    def _ended(self, before: datetime) -> list[Run]:
+        ended = [(run.finished_at, run) for run in self.runs.values() if run.finished_at is not None]
+        return [run for at, run in sorted(ended, key=lambda one: one[0]) if at < before]
 
     async def _found(self, run_id: UUID) -> Run:
         run = await self.find(run_id)

@@ -109,6 +109,14 @@ class RunLedger(Protocol):
         """
         ...
 
+    async def count_ended(self, before: datetime) -> int:
+        """How many runs were over before the moment."""
+        ...
+
+    async def remove_ended(self, before: datetime, at_most: int) -> int:
+        """Remove so many of them with their chunks, the oldest first; gives how many there were to remove."""
+        ...
+
     async def speed(self) -> float | None:
         """Feeds a second of the fastest of the last completed runs that made any; None before the first."""
         ...

@@ -104,7 +104,7 @@ async def test_a_missed_tick_is_made_up_for_once_and_not_again_after_a_restart(
     second = start(PURGE_CRON=YEARLY)
     next_task = await second.says("next_task")
 
-    assert (done["task"], done["says"]) == ("purge", "removed 0 feeds, 0 tickets, 0.0 MB of models (none)")
+    assert (done["task"], done["says"]) == ("purge", "removed 0 feeds, 0 tickets, 0 runs, 0.0 MB of models (none)")
     assert exit_code == 0
     assert second.events("task_begins") == []
     assert next_task["at"].endswith("-01-01T00:00:00+00:00")

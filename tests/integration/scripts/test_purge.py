@@ -37,9 +37,9 @@ def _somewhere(migrated_database_url: str, redis_url: str, tmp_path: Path, monke
 def test_it_tells_first_and_removes_then() -> None:
     told, done, again = (CliRunner().invoke(app, arguments) for arguments in (["--dry-run"], [], []))
 
-    assert told.stdout == "would remove 1 feeds, 0 tickets, 0.0 MB of models (none)\n"
-    assert done.stdout == "removed 1 feeds, 0 tickets, 0.0 MB of models (none)\n"
-    assert again.stdout == "removed 0 feeds, 0 tickets, 0.0 MB of models (none)\n"
+    assert told.stdout == "would remove 1 feeds, 0 tickets, 0 runs, 0.0 MB of models (none)\n"
+    assert done.stdout == "removed 1 feeds, 0 tickets, 0 runs, 0.0 MB of models (none)\n"
+    assert again.stdout == "removed 0 feeds, 0 tickets, 0 runs, 0.0 MB of models (none)\n"
 
 
 @pytest.mark.usefixtures("_one_idle_feed")
@@ -48,7 +48,7 @@ def test_without_redis_the_feeds_go_all_the_same(monkeypatch: pytest.MonkeyPatch
 
     done = CliRunner().invoke(app, [])
 
-    assert (done.exit_code, done.stdout) == (0, "removed 1 feeds, 0 tickets, 0.0 MB of models (none)\n")
+    assert (done.exit_code, done.stdout) == (0, "removed 1 feeds, 0 tickets, 0 runs, 0.0 MB of models (none)\n")
 
 
 def test_without_postgres_it_is_one_line_and_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,6 +188,26 @@ async def test_a_run_is_over_when_all_its_chunks_are(ledger: RunLedger) -> None:
     assert (await ledger.speed() or 0) > 0
 
 
+async def test_of_runs_those_that_ended_before_a_moment_are_removed_the_oldest_first(ledger: RunLedger) -> None:
+    first, second, active = [await ledger.begin_run(NAMED, "anna", USERS, beside_others=True) for _ in range(3)]
+    await ledger.cancel(second.id)
+    await ledger.cancel(first.id)
+    moment = await ledger.moment()
+    third = await ledger.begin_run(NAMED, "anna", USERS, beside_others=True)
+    await ledger.cancel(third.id)
+
+    counted = await ledger.count_ended(moment)
+    removed = [await ledger.remove_ended(moment, 1)]
+    left = {run.id for run in await ledger.latest(10)}
+    removed += [await ledger.remove_ended(moment, 5), await ledger.remove_ended(moment, 5)]
+
+    assert counted == 2
+    assert removed == [1, 1, 0]
+    assert left == {first.id, active.id, third.id}
+    assert {run.id for run in await ledger.latest(10)} == {active.id, third.id}
+    assert list(await ledger.take_open(active, None, 10))
+
+
 async def test_users_without_a_feed_say_nothing_of_speed(ledger: RunLedger) -> None:
     run = await ledger.begin_run(replace(NAMED, chunk_size=5), "anna", USERS)
     (chunk,) = await ledger.take_open(run, None, 10)

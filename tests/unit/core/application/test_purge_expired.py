@@ -6,16 +6,18 @@ from pathlib import Path
 from uuid import UUID
 
 from core.application.prune_models import PruneModels
-from core.application.purge_expired import TICKETS_AT_ONCE, PurgeExpired
+from core.application.purge_expired import RUNS_KEPT_AFTER_END, TICKETS_AT_ONCE, PurgeExpired
 from core.domain.feed import Feed, FeedOrder
 from core.domain.gate import BYPASSED
 from core.domain.job import FeedRequest, Ticket
+from core.domain.run import Run, RunRequest
 from tests.builders import NOON, feed_of
 from tests.fakes.artefact_store import FakeArtefactStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.feed_cache import FakeFeedCache
 from tests.fakes.idle_feeds import FakeIdleFeeds
 from tests.fakes.model_registry import FakeModelRegistry
+from tests.fakes.run_ledger import FakeRunLedger
 from tests.fakes.ticket_store import FakeTicketStore
 from tests.fakes.training import FakeModelTraining
 
@@ -31,6 +33,7 @@ class Stock:
     feeds: FakeIdleFeeds = field(default_factory=FakeIdleFeeds)
     cache: FakeFeedCache = field(default_factory=FakeFeedCache)
     tickets: FakeTicketStore = field(default_factory=FakeTicketStore)
+    ledger: FakeRunLedger = field(default_factory=FakeRunLedger)
     registry: FakeModelRegistry = field(default_factory=FakeModelRegistry)
 
     def __post_init__(self) -> None:
@@ -45,6 +48,7 @@ class Stock:
             self.feeds,
             self.cache,
             self.tickets,
+            self.ledger,
             prune,
             FakeClock(),
             active_days=30,
@@ -63,6 +67,12 @@ class Stock:
             await self.tickets.add(
                 Ticket(UUID(int=number), request, FeedOrder(0, 0), created_at=expires_at - DAY, expires_at=expires_at)
             )
+
+    async def add_run(self, ended_for: timedelta) -> Run:
+        self.ledger.clock.moment = NOON - ended_for
+        run = await self.ledger.begin_run(RunRequest(), "anna", [UUID(int=1)], beside_others=True)
+        await self.ledger.cancel(run.id)
+        return run
 
     async def add_models(self, count: int) -> None:
         for number in range(count):
@@ -119,6 +129,22 @@ async def test_a_ticket_that_has_just_expired_is_still_answered(tmp_path: Path) 
     await stock.add_tickets(1, expired_for=DAY / 2)
 
     assert (await stock.purge()()).tickets == 0
+
+
+async def test_runs_go_with_their_chunks_some_time_after_their_end_and_never_before(tmp_path: Path) -> None:
+    stock = Stock(tmp_path)
+    for _ in range(3):
+        await stock.add_run(ended_for=RUNS_KEPT_AFTER_END + DAY)
+    ended_lately = await stock.add_run(ended_for=RUNS_KEPT_AFTER_END - DAY)
+    stock.ledger.clock.moment = NOON - 100 * DAY
+    active = await stock.ledger.begin_run(RunRequest(), "anna")
+
+    looked = await stock.purge().look()
+    purged = await stock.purge()()
+
+    assert (looked.runs, purged.runs) == (3, 3)
+    assert set(stock.ledger.runs) == {ended_lately.id, active.id}
+    assert {entry.chunk.run_id for entry in stock.ledger.entries.values()} == {ended_lately.id}
 
 
 async def test_the_bytes_of_all_but_the_newest_models_go(tmp_path: Path) -> None:

@@ -132,18 +132,19 @@ def prune(
 ) -> None:
     """Remove the bytes of models; their rows stay. The champion is never pruned, nor with --keep the one before it."""
 
-    async def pruned() -> tuple[Sequence[ModelRecord], int]:
+    async def pruned() -> tuple[Sequence[ModelRecord], int, int]:
         if (keep is None) == (not versions):
             raise InvalidInput("say which: either --keep N, or versions like v3 v4")
         async with open_platform(data_dir) as settings, open_models(settings) as models:
-            if keep is not None:
-                return await models.prune.all_but(keep), await models.prune.strays()
-            return await models.prune.only([version_number(version) for version in versions or []]), 0
+            if keep is None:
+                records = await models.prune.only([version_number(version) for version in versions or []])
+                return records, await models.prune.bytes_of(records), 0
+            records = await models.prune.all_but(keep)
+            return records, await models.prune.bytes_of(records), await models.prune.strays()
 
-    records, stray_bytes = run_to_end(pruned())
-    megabytes = sum(record.size_bytes for record in records) / 1_000_000
+    records, size_bytes, stray_bytes = run_to_end(pruned())
     names = ", ".join(record.version for record in records) or "nothing"
-    console.print(f"pruned {names} ({megabytes:,.1f} MB)")
+    console.print(f"pruned {names} ({size_bytes / 1_000_000:,.1f} MB)")
     if stray_bytes:
         console.print(f"removed {stray_bytes / 1_000_000:,.1f} MB that trainings had stored and never registered")
 

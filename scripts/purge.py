@@ -28,7 +28,7 @@ async def _purge(data_dir: Path, *, is_dry: bool) -> Purge:
 
 
 def _told(purge: Purge, removed: str) -> str:
-    megabytes = (sum(record.size_bytes for record in purge.models) + (purge.stray_bytes or 0)) / 1_000_000
+    megabytes = (purge.model_bytes + (purge.stray_bytes or 0)) / 1_000_000
     names = ", ".join(record.version for record in purge.models) or "none"
     counts = f"{purge.feeds:,} feeds, {purge.tickets:,} tickets, {purge.runs:,} runs"
     return f"{removed} {counts}, {megabytes:,.1f} MB of models ({names})"

@@ -37,6 +37,13 @@ class PruneModels:
                 raise PruneRefused(f"{version_name(number)} {why}")
         return await self._pruned([records[number] for number in numbers])
 
+    async def bytes_of(self, records: Sequence[ModelRecord]) -> int:
+        """How many go with these: what another model shares with them stays."""
+        numbers = {record.number for record in records}
+        others = [record for record in await self.registry.all() if record.number not in numbers]
+        shared = {record.sha256 for record in others if record.pruned_at is None}
+        return sum({record.sha256: record.size_bytes for record in records if record.sha256 not in shared}.values())
+
     async def strays(self) -> int:
         """Remove what trainings stored that were killed before they registered it; gives its size in bytes.
 

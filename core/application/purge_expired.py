@@ -23,12 +23,16 @@ RUNS_AT_ONCE = 1
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """How many feeds, tickets and runs, models whose bytes go, and bytes that no model names (None: not looked for)."""
+    """How many feeds, tickets and runs, models whose bytes go, how many those are, and bytes that no model names.
+
+    stray_bytes: None where they were not looked for.
+    """
 
     feeds: int
     tickets: int
     runs: int
     models: Sequence[ModelRecord]
+    model_bytes: int
     stray_bytes: int | None
 
 
@@ -52,22 +56,26 @@ class PurgeExpired:
 
     async def __call__(self) -> Purge:
         """What was removed. Raises ArchiveUnavailable."""
+        feeds, tickets, runs = await self._remove_feeds(), await self._remove_tickets(), await self._remove_runs()
+        models = await self.prune.all_but(self.models_kept)
         return Purge(
-            feeds=await self._remove_feeds(),
-            tickets=await self._remove_tickets(),
-            runs=await self._remove_runs(),
-            models=await self.prune.all_but(self.models_kept),
+            feeds=feeds,
+            tickets=tickets,
+            runs=runs,
+            models=models,
+            model_bytes=await self.prune.bytes_of(models),
             stray_bytes=await self.prune.strays(),
         )
 
     async def look(self) -> Purge:
         """What would be removed; nothing is."""
-        now = self.clock.now()
+        now, models = self.clock.now(), await self.prune.unneeded(self.models_kept)
         return Purge(
             feeds=await self.feeds.count(self._idleness()),
             tickets=await self.tickets.count_expired(now - TICKETS_KEPT_AFTER_EXPIRY),
             runs=await self.ledger.count_ended(now - RUNS_KEPT_AFTER_END),
-            models=await self.prune.unneeded(self.models_kept),
+            models=models,
+            model_bytes=await self.prune.bytes_of(models),
             stray_bytes=None,
         )
 

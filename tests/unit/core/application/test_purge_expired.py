@@ -74,10 +74,10 @@ class Stock:
         await self.ledger.cancel(run.id)
         return run
 
-    async def add_models(self, count: int) -> None:
-        for number in range(count):
-            trained = await FakeModelTraining(self.folder, bytes([number])).train()
-            await self.registry.register(trained, str(number), 1000, None, BYPASSED)
+    async def add_models(self, *contents: str) -> None:
+        for content in contents:
+            trained = await FakeModelTraining(self.folder, content.encode()).train()
+            await self.registry.register(trained, content, 1000, None, BYPASSED)
 
 
 def is_of(user: str, feed: Feed) -> bool:
@@ -149,17 +149,29 @@ async def test_runs_go_with_their_chunks_some_time_after_their_end_and_never_bef
 
 async def test_the_bytes_of_all_but_the_newest_models_go(tmp_path: Path) -> None:
     stock = Stock(tmp_path)
-    await stock.add_models(3)
+    await stock.add_models("first", "second", "third")
 
     purged = await stock.purge(models_kept=1)()
 
     assert [record.number for record in purged.models] == [2, 1]
+    assert purged.model_bytes == 2000
+
+
+async def test_bytes_that_a_newer_model_shares_are_not_said_to_go(tmp_path: Path) -> None:
+    stock = Stock(tmp_path)
+    await stock.add_models("same", "other", "other", "same")
+
+    looked = await stock.purge(models_kept=1).look()
+    purged = await stock.purge(models_kept=1)()
+
+    assert [record.number for record in looked.models] == [record.number for record in purged.models] == [3, 2, 1]
+    assert (looked.model_bytes, purged.model_bytes) == (1000, 1000)
 
 
 async def test_a_look_tells_the_same_and_removes_nothing(tmp_path: Path) -> None:
     stock = Stock(tmp_path)
     await stock.add_tickets(2, expired_for=2 * DAY)
-    await stock.add_models(3)
+    await stock.add_models("first", "second", "third")
 
     looked = await stock.purge(models_kept=1).look()
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import structlog
 
+from core.application.compose_feeds import ComposeFeeds
 from core.application.continue_run import ContinueRun
 from core.application.fail_job import FailJob
 from core.application.follow_interactions import FollowInteractions
@@ -127,20 +128,17 @@ async def open_worker(
             )
             fail_job = FailJob(PostgresTicketStore(guarded), queue, RedisFeedSignals(cache))
             ledger, levels = PostgresRunLedger(pool), RedisQueueLevels(broker)
-            generate_chunk = GenerateChunk(
-                ledger=ledger,
-                give_way=GiveWay(levels),
-                histories=PostgresHistoryBatches(pool),
-                recommender=recommender,
-                popular=held_popular,
-                hidden_posts=hidden_posts,
-                external_ids=external_ids,
-                cache=feed_cache,
-                queue=queue,
-                clock=clock,
-                composition=settings.composition,
+            compose_feeds = ComposeFeeds(
+                PostgresHistoryBatches(pool),
+                recommender,
+                held_popular,
+                hidden_posts,
+                external_ids,
+                clock,
+                settings.composition,
                 valid_for=timedelta(hours=settings.recommendation_max_age_hours),
             )
+            generate_chunk = GenerateChunk(ledger, GiveWay(levels), compose_feeds, feed_cache, queue)
             continue_run = ContinueRun(ledger, PostgresActiveUsers(pool), queue)
             async with (
                 _repeated(SWEEP_SECONDS, SweepTickets(PostgresTicketStore(pool), queue, clock)),

@@ -2,23 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from uuid import UUID
 
-from core.application.generate_feed import VALID_WITHOUT_MODEL
+from core.application.compose_feeds import ComposeFeeds
 from core.application.give_way import GiveWay
-from core.application.ports.clock import Clock
-from core.application.ports.external_ids import ExternalIds
 from core.application.ports.feed_cache import FeedCache
-from core.application.ports.hidden_posts import HiddenPosts
-from core.application.ports.history_batches import HistoryBatches
 from core.application.ports.job_queue import JobQueue
-from core.application.ports.popular_posts import HeldPopularFeed
-from core.application.ports.recommender import Recommender
 from core.application.ports.run_ledger import RunLedger
-from core.domain.composition import Composition
 from core.domain.errors import CacheUnavailable, Unavailable
-from core.domain.feed import POPULAR_MODEL_VERSION, Feed, FeedOrder
+from core.domain.feed import Feed
 from core.domain.job import ChunkMessage
 from core.domain.run import ATTEMPTS_AT_MOST, Chunk
 
@@ -29,16 +21,9 @@ class GenerateChunk:
 
     ledger: RunLedger
     give_way: GiveWay
-    histories: HistoryBatches
-    recommender: Recommender
-    popular: HeldPopularFeed
-    hidden_posts: HiddenPosts
-    external_ids: ExternalIds
+    compose_feeds: ComposeFeeds
     cache: FeedCache
     queue: JobQueue
-    clock: Clock
-    composition: Composition
-    valid_for: timedelta
     excused: set[UUID] = field(default_factory=set)
     """Chunks whose last attempt ended because a server went away, as long as the ledger has not heard of it."""
 
@@ -56,7 +41,7 @@ class GenerateChunk:
             await self._give_up(chunk, message, "the worker that made the feeds died, each time")
             return None
         try:
-            feeds = await self._made(chunk)
+            feeds = await self.compose_feeds(chunk.user_ids)
             stored = await self.ledger.finish_chunk(chunk, feeds)
         except Unavailable:
             self.excused.add(chunk.id)
@@ -72,31 +57,6 @@ class GenerateChunk:
         if excused := frozenset(self.excused):
             await self.ledger.hand_back(excused)
             self.excused.difference_update(excused)
-
-    async def _made(self, chunk: Chunk) -> Sequence[Feed]:
-        histories = await self.histories.read(chunk.user_ids)
-        popular = self.popular.current().shown(self.hidden_posts.current())
-        composed = await self.recommender.compose_many(histories, popular, self.composition)
-        texts = await self.external_ids.texts_of(composed.may_have_texts) if composed.may_have_texts else {}
-        now = self.clock.now()
-        valid_for = self.valid_for if composed.model_version else min(self.valid_for, VALID_WITHOUT_MODEL)
-        order = FeedOrder(composed.epoch, histories.generation)
-        return [
-            Feed(
-                user_id=user_id,
-                recommendations=recommendations,
-                model_version=composed.model_version or POPULAR_MODEL_VERSION,
-                order=order,
-                generated_at=now,
-                expires_at=now + valid_for,
-                built_up_to=built_up_to,
-                built_sequence=built_sequence,
-                external_ids={item.post_id: texts[item.post_id] for item in recommendations if item.post_id in texts}
-                if texts
-                else {},
-            )
-            for user_id, recommendations, built_up_to, built_sequence in composed.feeds
-        ]
 
     async def _failed(self, chunk: Chunk, message: ChunkMessage, error: str) -> None:
         if chunk.attempts < ATTEMPTS_AT_MOST:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from core.application.compose_feeds import ComposeFeeds
 from core.application.generate_chunk import GenerateChunk
 from core.application.give_way import GiveWay
 from core.application.ports.popular_posts import HeldPopularFeed
@@ -72,19 +73,22 @@ async def microseconds_by_stage(
         broker = await stack.enter_async_context(open_redis(servers.broker_url, timeout_seconds=TIMEOUT_SECONDS))
         hidden_posts = await stack.enter_async_context(HeldHiddenPosts(PostgresPostStates(pool)))
         ledger = PostgresRunLedger(pool)
-        generate_chunk = GenerateChunk(
-            ledger=_Timed(ledger, "postgres", spent),
-            give_way=GiveWay(_Timed(RedisQueueLevels(broker), "queue", spent)),
+        compose_feeds = ComposeFeeds(
             histories=_Timed(PostgresHistoryBatches(pool), "history", spent),
             recommender=_Timed(recommender, "compose", spent),
             popular=popular,
             hidden_posts=hidden_posts,
             external_ids=_Timed(PostgresExternalIds(pool), "texts", spent),
-            cache=_Timed(RedisFeedCache(cache, settings.recommendation_batch_size, rendered_by_arrays), "redis", spent),
-            queue=RedisJobQueue(broker),
             clock=SystemClock(),
             composition=settings.composition,
             valid_for=timedelta(hours=settings.recommendation_max_age_hours),
+        )
+        generate_chunk = GenerateChunk(
+            ledger=_Timed(ledger, "postgres", spent),
+            give_way=GiveWay(_Timed(RedisQueueLevels(broker), "queue", spent)),
+            compose_feeds=compose_feeds,
+            cache=_Timed(RedisFeedCache(cache, settings.recommendation_batch_size, rendered_by_arrays), "redis", spent),
+            queue=RedisJobQueue(broker),
         )
         request = RunRequest(kind=RunKind.NAMED_USERS, chunk_size=CHUNK_SIZE)
         run = await ledger.begin_run(request, "bench", user_ids, beside_others=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from core.application.compose_feeds import ComposeFeeds
 from core.application.continue_run import ContinueRun
 from core.application.generate_chunk import GenerateChunk
 from core.application.give_way import GiveWay
@@ -101,15 +102,21 @@ class BulkStage:
         return GenerateChunk(
             ledger=self.ledger,
             give_way=self.give_way,
-            histories=FakeHistoryBatches(self.history),
-            recommender=self.recommender,
-            popular=FakeHeldPopularFeed(popular_feed_of(101, 102)),
-            hidden_posts=self.hidden_posts,
-            external_ids=self.external_ids,
+            compose_feeds=self.compose_feeds,
             cache=self.cache,
             queue=self.queue,
-            clock=FakeClock(),
-            composition=Composition(10, min_score=0.1, cold_start_threshold=THRESHOLD),
+        )
+
+    @property
+    def compose_feeds(self) -> ComposeFeeds:
+        return ComposeFeeds(
+            FakeHistoryBatches(self.history),
+            self.recommender,
+            FakeHeldPopularFeed(popular_feed_of(101, 102)),
+            self.hidden_posts,
+            self.external_ids,
+            FakeClock(),
+            Composition(10, min_score=0.1, cold_start_threshold=THRESHOLD),
             valid_for=timedelta(hours=24),
         )
 

@@ -20,7 +20,6 @@ from core.application.offer_popular import OfferPopular
 from core.application.reach_sequence import ReachSequence
 from core.application.recommend_posts import RecommendPosts
 from core.application.record_interactions import RecordInteractions
-from core.application.renew_in_background import RenewInBackground
 from core.application.waiting_room import WaitingRoom
 from core.domain.composition import ColdStartStrategy, Composition
 from core.domain.feed import PROVISIONAL_GENERATION, Feed, FeedOrder, Reason, Recommendation
@@ -38,13 +37,13 @@ from tests.fakes.feed_signals import FakeFeedSignals
 from tests.fakes.hidden_posts import FakeHiddenPosts
 from tests.fakes.interaction_history import FakeInteractionHistory
 from tests.fakes.interaction_log import FakeInteractionLog
-from tests.fakes.job_pacing import FakeJobPacing
 from tests.fakes.job_queue import FakeJobQueue
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.fakes.popular_posts import FakeHeldPopularFeed, FakePopularPosts
 from tests.fakes.post_signals import FakePostSignals
 from tests.fakes.post_states import FakePostStates
 from tests.fakes.queue_levels import FakeQueueLevels
+from tests.fakes.renewal_requests import FakeRenewalRequests
 from tests.fakes.seen_posts import FakeSeenPosts
 from tests.fakes.stale_models import FakeStaleModels
 from tests.fakes.stored_feeds import FakeStoredFeeds
@@ -171,12 +170,11 @@ class Stage:
     seen_posts: FakeSeenPosts = field(default_factory=FakeSeenPosts)
     sequences: FakeUserSequences = field(default_factory=FakeUserSequences)
     visits: FakeVisits = field(default_factory=FakeVisits)
-    pacing: FakeJobPacing = field(default_factory=FakeJobPacing)
+    renewals: FakeRenewalRequests = field(default_factory=FakeRenewalRequests)
     popular: FakeHeldPopularFeed = field(default_factory=lambda: FakeHeldPopularFeed(popular_feed_of(101, 102, 103)))
 
     def __post_init__(self) -> None:
         self.cache = FakeFeedCache(self.signals)
-        self.renew = RenewInBackground(self.pacing, self.queue, pause_seconds=0)
         self.tickets.clock = self.clock
         self.interacted(USER)
         if self.next_feed is not None:
@@ -201,7 +199,7 @@ class Stage:
 
     def stop_redis(self) -> None:
         self.cache.unavailable = self.queue.unavailable = self.signals.unavailable = True
-        self.seen_posts.unavailable = self.visits.unavailable = self.pacing.unavailable = True
+        self.seen_posts.unavailable = self.visits.unavailable = self.renewals.unavailable = True
 
     def stop_postgres(self) -> None:
         self.posts.unavailable = self.archive.unavailable = self.history.unavailable = self.tickets.unavailable = True
@@ -269,7 +267,7 @@ class Stage:
             reach_sequence=ReachSequence(self.sequences),
             offer_popular=self.offer_popular,
             cut_page=self.cut_page,
-            renew=self.renew,
+            renewals=self.renewals,
             visits=self.visits,
             cache=self.cache,
             history=self.history,

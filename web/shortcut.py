@@ -144,7 +144,7 @@ def _asked(app: App, head: RequestHead, received: bytes) -> _Asked:
 async def _answer_from_cache(app: App, asked: _Asked) -> bytes | None:
     """As `generate` in web/routes/recommendations.py gives it; None where the cache alone has none."""
     use_cases, request_id = app.ctx.use_cases, own_or_new(asked.head.request_id)
-    page = await use_cases.recommend_posts.from_cache(asked.request, request_id)
+    page = await use_cases.recommend_posts.from_cache(asked.request)
     if page is None:
         return None
     found = perf_counter()

@@ -18,24 +18,23 @@ from core.application.offer_popular import OfferPopular
 from core.application.ports.cached_users import CachedUsers
 from core.application.ports.clock import Clock
 from core.application.ports.feed_cache import FeedCache
-from core.application.ports.job_pacing import JobPacing
 from core.application.ports.job_queue import JobQueue
 from core.application.ports.queue_levels import QueueLevels
+from core.application.ports.renewal_requests import RenewalRequests
 from core.application.ports.seen_posts import SeenPosts
 from core.application.ports.visits import Visits
 from core.application.reach_sequence import ReachSequence
 from core.application.recommend_posts import RecommendPosts
 from core.application.record_interactions import RecordInteractions
-from core.application.renew_in_background import RenewInBackground
 from core.application.waiting_room import WaitingRoom
 from core.domain.errors import CacheUnavailable, ConfigurationError
 from core.infrastructure.absent_redis import (
     AbsentCachedUsers,
     AbsentFeedCache,
     AbsentFeedSignals,
-    AbsentJobPacing,
     AbsentJobQueue,
     AbsentQueueLevels,
+    AbsentRenewalRequests,
     AbsentSeenPosts,
     AbsentVisits,
 )
@@ -60,9 +59,9 @@ from core.infrastructure.redis_cached_users import RedisCachedUsers
 from core.infrastructure.redis_client import RedisClient, open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
-from core.infrastructure.redis_job_pacing import RedisJobPacing
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_queue_levels import RedisQueueLevels
+from core.infrastructure.redis_renewal_requests import RedisRenewalRequests
 from core.infrastructure.redis_seen_posts import RedisSeenPosts
 from core.infrastructure.redis_visits import RedisVisits
 from core.infrastructure.remembered_tickets import RememberedTickets
@@ -71,7 +70,7 @@ from core.infrastructure.task_ending import end_task
 from core.settings import Settings
 from web.degradations import FindDegradations
 
-TELL_VISITS_SECONDS = 1.0
+TELL_WORKERS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ class _Cached(NamedTuple):
     cache: FeedCache
     seen_posts: SeenPosts
     visits: Visits
-    pacing: JobPacing
+    renewals: RenewalRequests
     signals: RedisFeedSignals | AbsentFeedSignals
 
 
@@ -133,10 +132,9 @@ async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
         archive = PostgresFeedArchive(servers.pool)
         cached = servers.cached
         find_feed = FindFeed(cached.users, cached.cache, cached.seen_posts, archive, stale_models, offer_popular.clock)
-        renew = await stack.enter_async_context(RenewInBackground(cached.pacing, servers.queue))
-        await stack.enter_async_context(_visits_told(cached.visits))
+        await stack.enter_async_context(_told_to_workers(cached.visits, cached.renewals))
         hide_post = HidePost(posts, hidden_posts, cached.signals)
-        yield _use_cases(settings, servers, find_feed, offer_popular, renew=renew, hide_post=hide_post)
+        yield _use_cases(settings, servers, find_feed, offer_popular, hide_post)
 
 
 def _use_cases(
@@ -144,8 +142,6 @@ def _use_cases(
     servers: _Servers,
     find_feed: FindFeed,
     offer_popular: OfferPopular,
-    *,
-    renew: RenewInBackground,
     hide_post: HidePost,
 ) -> UseCases:
     clock, cut_page, cached = offer_popular.clock, offer_popular.cut_page, servers.cached
@@ -158,7 +154,7 @@ def _use_cases(
             reach_sequence=reach_sequence,
             offer_popular=offer_popular,
             cut_page=cut_page,
-            renew=renew,
+            renewals=cached.renewals,
             visits=cached.visits,
             cache=cached.cache,
             history=history,
@@ -222,7 +218,7 @@ async def _open_cache(stack: AsyncExitStack, settings: Settings, breaker: Circui
             AbsentFeedCache(),
             AbsentSeenPosts(),
             AbsentVisits(),
-            AbsentJobPacing(),
+            AbsentRenewalRequests(),
             AbsentFeedSignals(),
         )
     # One more: the signals keep one to themselves.
@@ -234,7 +230,7 @@ async def _open_cache(stack: AsyncExitStack, settings: Settings, breaker: Circui
         RedisFeedCache(client, settings.recommendation_batch_size),
         RedisSeenPosts(client),
         RedisVisits(client, settings.visit_recent_seconds),
-        RedisJobPacing(client, settings.renewal_pace_seconds),
+        RedisRenewalRequests(client),
         await stack.enter_async_context(RedisFeedSignals(client)),
     )
 
@@ -281,14 +277,15 @@ def _missing(settings: Settings) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def _visits_told(visits: Visits) -> AsyncIterator[None]:
-    """Once a second all processes hear who was here."""
+async def _told_to_workers(visits: Visits, renewals: RenewalRequests) -> AsyncIterator[None]:
+    """Once a second they hear who was here, and whose feed is to be made anew."""
 
     async def tell_for_ever() -> None:
         while True:
-            await asyncio.sleep(TELL_VISITS_SECONDS)
-            with suppress(CacheUnavailable):
-                await visits.flush()
+            await asyncio.sleep(TELL_WORKERS_SECONDS)
+            for noted in (visits, renewals):
+                with suppress(CacheUnavailable):
+                    await noted.flush()
 
     task = asyncio.create_task(tell_for_ever())
     try:

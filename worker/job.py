@@ -1,7 +1,7 @@
 """One job: from the message's texts to the use case, and one line in the log."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from core.application.generate_chunk import GenerateChunk
+from core.application.renew_due_feeds import RenewBatch
 from core.domain.errors import RunCancelled
 from core.domain.feed import Feed
 from core.domain.job import ChunkMessage, GenerateMessage
@@ -48,6 +49,21 @@ async def run_chunk_job(generate_chunk: GenerateChunk, chunk_id: str, request_id
         duration_ms = _milliseconds_since(started)
         structlog.get_logger().info("chunk_done", outcome=outcome, feeds=count or 0, duration_ms=duration_ms)
         return outcome
+
+
+async def run_batch(renew_together: RenewBatch, user_ids: Sequence[UUID]) -> Collection[UUID]:
+    """The same for users whose feeds are renewed together."""
+    started = time.perf_counter()
+    try:
+        renewed = await renew_together(user_ids)
+    except Exception as error:
+        duration_ms = _milliseconds_since(started)
+        structlog.get_logger().warning("batch_failed", users=len(user_ids), error=repr(error), duration_ms=duration_ms)
+        raise
+    structlog.get_logger().info(
+        "batch_done", users=len(user_ids), feeds=len(renewed), duration_ms=_milliseconds_since(started)
+    )
+    return renewed
 
 
 def _outcome(feed: Feed | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import structlog
@@ -23,7 +24,8 @@ from core.application.make_provisional_feed import MakeProvisionalFeed
 from core.application.ports.freshness_meter import FreshnessMeter
 from core.application.ports.popular_posts import PopularPosts
 from core.application.ports.worker_presence import WorkerPresence
-from core.application.renew_due_feeds import RenewDueFeeds
+from core.application.renew_due_feeds import RenewBatch, RenewDueFeeds
+from core.application.renew_together import RenewTogether
 from core.application.sweep_runs import SweepRuns
 from core.application.sweep_tickets import SweepTickets
 from core.domain.errors import QueueUnavailable, ThreadsMlError
@@ -55,15 +57,17 @@ from core.infrastructure.postgres_ticket_store import PostgresTicketStore
 from core.infrastructure.redis_client import RedisClient, open_redis, translated, warn_of_eviction
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
-from core.infrastructure.redis_job_pacing import RedisJobPacing
 from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.infrastructure.redis_queue_levels import RedisQueueLevels
+from core.infrastructure.redis_renewal_pacing import RedisRenewalPacing
+from core.infrastructure.redis_renewal_requests import RedisRenewalRequests
 from core.infrastructure.redis_seen_posts import RedisSeenPosts
 from core.infrastructure.redis_visits import RedisVisits
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from core.infrastructure.system_clock import SystemClock
 from core.infrastructure.task_ending import end_task
 from core.settings import Settings
+from worker.job import run_batch
 
 BEAT_SECONDS = 3.0
 LOOK_AT_POPULAR_SECONDS = 60.0
@@ -108,6 +112,7 @@ async def open_worker(
             _repeated(LOOK_AT_POPULAR_SECONDS, lambda: _refresh(popular, held_popular, settings)),
         ):
             queue, clock, guarded = RedisJobQueue(broker), SystemClock(), _guarded(pool)
+            archive = PostgresFeedArchive(pool, meter)
             external_ids = PostgresExternalIds(pool)
             feed_cache = RedisFeedCache(cache, settings.recommendation_batch_size, rendered_by_arrays)
             generate_feed = GenerateFeed(
@@ -116,7 +121,7 @@ async def open_worker(
                 popular=held_popular,
                 hidden_posts=hidden_posts,
                 external_ids=external_ids,
-                archive=PostgresFeedArchive(pool, meter),
+                archive=archive,
                 cache=feed_cache,
                 queue=queue,
                 clock=clock,
@@ -147,7 +152,10 @@ async def open_worker(
             ):
                 presence = RedisWorkerPresence(broker, _process_name())
                 generate_in_bulk = GenerateInBulk(generate_feed, ledger)
-                follow = _follow_interactions(pool, cache, queue, meter, settings)
+                renew_together = RenewTogether(compose_feeds, archive, feed_cache)
+                renew_batch = partial(run_batch, renew_together)
+                renew = _renew_due_feeds(pool, cache, queue, renew_batch, settings)
+                follow = _follow_interactions(pool, cache, renew, meter, settings)
                 yield WorkerParts(generate_feed, generate_in_bulk, generate_chunk, fail_job, follow, presence)
 
 
@@ -188,20 +196,28 @@ def _popular_posts(pool: Pool, settings: Settings) -> PostgresPopularPosts:
 
 
 def _follow_interactions(
-    pool: Pool, cache: RedisClient, queue: RedisJobQueue, meter: FreshnessMeter, settings: Settings
+    pool: Pool, cache: RedisClient, renew: RenewDueFeeds, meter: FreshnessMeter, settings: Settings
 ) -> FollowInteractions:
     # Workers that all wake up at once look once together.
     just_read_seconds = settings.interaction_poll_seconds / 10
     return FollowInteractions(
         PostgresNewInteractions(pool, settings.interaction_overlap_seconds, just_read_seconds),
         RedisSeenPosts(cache),
-        RenewDueFeeds(
-            PostgresDueUsers(pool),
-            RedisVisits(cache, settings.visit_recent_seconds),
-            RedisJobPacing(cache, settings.renewal_pace_seconds),
-            queue,
-        ),
+        renew,
         meter,
+    )
+
+
+def _renew_due_feeds(
+    pool: Pool, cache: RedisClient, queue: RedisJobQueue, renew_batch: RenewBatch, settings: Settings
+) -> RenewDueFeeds:
+    return RenewDueFeeds(
+        PostgresDueUsers(pool),
+        RedisVisits(cache, settings.visit_recent_seconds),
+        RedisRenewalRequests(cache),
+        RedisRenewalPacing(cache, settings.renewal_pace_seconds),
+        renew_batch,
+        queue,
     )
 
 

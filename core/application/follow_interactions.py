@@ -12,7 +12,7 @@ from core.domain.errors import CacheUnavailable
 
 @dataclass(frozen=True, slots=True)
 class FollowInteractions:
-    """One look; killed anywhere, it is repeated by the next. Raises ArchiveUnavailable, and what renewing raises.
+    """One look; killed anywhere, it is repeated by the next. Raises ArchiveUnavailable.
 
     Posts are seen before anything is committed: a process that dies in between leaves more marks, not fewer.
     """
@@ -32,7 +32,6 @@ class FollowInteractions:
                 await self.seen_posts.add([change for change in reading.changes if change.post_ids])
         for seconds in reading.lags_seconds:
             self.meter.noticed(seconds)
-        await self.renew([change.user_id for change in reading.changes])
-        if not reading.is_whole:
-            await self.renew.heal()
+        self.renew.note(change.user_id for change in reading.changes)
+        self.renew.has_missed |= not reading.is_whole
         return len(reading.changes)

@@ -14,10 +14,10 @@ from core.application.ports.feed_cache import FeedCache
 from core.application.ports.feed_signals import FeedSignals
 from core.application.ports.interaction_history import InteractionHistory
 from core.application.ports.job_queue import JobQueue
+from core.application.ports.renewal_requests import RenewalRequests
 from core.application.ports.ticket_store import Tickets
 from core.application.ports.visits import Visits
 from core.application.reach_sequence import ReachSequence
-from core.application.renew_in_background import RenewInBackground
 from core.application.waiting_room import WaitingRoom
 from core.domain.backlog import Backlog
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable, Overloaded, QueueUnavailable
@@ -45,7 +45,7 @@ class RecommendPosts:
     reach_sequence: ReachSequence
     offer_popular: OfferPopular
     cut_page: CutPage
-    renew: RenewInBackground
+    renewals: RenewalRequests
     visits: Visits
     cache: FeedCache
     history: InteractionHistory
@@ -64,7 +64,7 @@ class RecommendPosts:
         Overloaded where neither a feed nor room for one is.
         """
         look = await self._look_into_cache(request)
-        at_once = self._at_once(request, request_id, look)
+        at_once = self._at_once(request, look)
         if at_once is not None:
             return at_once
         found = None
@@ -80,16 +80,16 @@ class RecommendPosts:
                 return self._page_that_may_be_behind(found, request)
             return self.offer_popular.instead(request, unavailable, await self.find_feed.seen_by(request.user_id))
 
-    async def from_cache(self, request: FeedRequest, request_id: str) -> FeedPage | None:
+    async def from_cache(self, request: FeedRequest) -> FeedPage | None:
         """What the cache alone can answer, which is nearly always enough; None where the whole of it is to be asked."""
-        return self._at_once(request, request_id, await self._look_into_cache(request))
+        return self._at_once(request, await self._look_into_cache(request))
 
     async def _look_into_cache(self, request: FeedRequest) -> CacheLook:
         if not request.recent_post_ids:
             self.visits.note(request.user_id)
         return await self.find_feed.look(request.user_id)
 
-    def _at_once(self, request: FeedRequest, request_id: str, look: CacheLook) -> FeedPage | None:
+    def _at_once(self, request: FeedRequest, look: CacheLook) -> FeedPage | None:
         found, after = look.found, request.after
         if found is None:
             is_first = after is None and request.min_seq == 0 and not request.recent_post_ids
@@ -98,11 +98,11 @@ class RecommendPosts:
             return None
         if after is not None:
             return self._page(found, request) if found.feed.order == after.order else None
-        return self._fresh(found, request, request_id) if found.feed.built_sequence >= request.min_seq else None
+        return self._fresh(found, request) if found.feed.built_sequence >= request.min_seq else None
 
-    def _fresh(self, found: FoundFeed, request: FeedRequest, request_id: str) -> FeedPage:
+    def _fresh(self, found: FoundFeed, request: FeedRequest) -> FeedPage:
         if found.change is not None or self._has_aged(found):
-            self.renew(request.user_id, request_id)
+            self.renewals.note(request.user_id)
         return self._page(found, request)
 
     async def _first_page(
@@ -111,7 +111,7 @@ class RecommendPosts:
         if request.min_seq:
             found = await self.reach_sequence(found, request)
         if found is not None and found.is_fresh:
-            return self._fresh(found, request, request_id)
+            return self._fresh(found, request)
         if found is None and await self._is_stranger(request):
             return self.offer_popular.to_a_stranger(request)
         return await self._generated(request, patience, request_id, found)

@@ -1,69 +1,113 @@
-"""Have the feeds of due users generated anew, of those who are there to see it."""
+"""Have the feeds of due users made anew, of those who are there to see it."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from core.application.ports.due_users import DueUsers
-from core.application.ports.job_pacing import JobPacing
 from core.application.ports.job_queue import JobQueue
+from core.application.ports.renewal_pacing import RenewalPacing
+from core.application.ports.renewal_requests import RenewalRequests
 from core.application.ports.visits import Visits
+from core.domain.errors import CacheUnavailable, Unavailable
 from core.domain.job import GenerateMessage
 
-POSTPONED_AT_MOST = 10_000
+WAITING_AT_MOST = 10_000
+ASKED_AT_MOST = 1000
+BATCH = 50
+"""About ten milliseconds of a processor: a person's job beside it is not kept waiting for long."""
+
+RenewBatch = Callable[[Sequence[UUID]], Awaitable[Collection[UUID]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RenewDueFeeds:
-    """Jobs for due users with a recent visit; the others get theirs when they come, or in the next run.
+    """In batches; the absent get theirs when they come, or in the next run.
 
-    `postponed` holds those for whom a job may have read too early, or who had one just now: they are looked at again.
-    What a process forgets when it dies `heal` finds. Raises ArchiveUnavailable, CacheUnavailable and QueueUnavailable.
+    A job of their own, as if somebody waited, get those whom a batch leaves out, and those whose batch failed or died
+    with its process: there deaths and failures are counted, and one user's do not keep others waiting.
+
+    renew_together: see RenewTogether; waiting: users to look at when it is time; has_missed: whether that is not all of
+    them. What a process forgets when it dies `heal` finds. Raises ArchiveUnavailable, CacheUnavailable and
+    QueueUnavailable.
     """
 
     due_users: DueUsers
     visits: Visits
-    pacing: JobPacing
+    requests: RenewalRequests
+    pacing: RenewalPacing
+    renew_together: RenewBatch
     queue: JobQueue
-    postponed: set[UUID] = field(default_factory=set)
+    waiting: set[UUID] = field(default_factory=set)
+    has_missed: bool = False
 
-    async def __call__(self, changed: Collection[UUID]) -> int:
-        """Renew the feeds of those who have just become due; the number of jobs."""
-        visitors = await self.visits.recent_among(changed) if changed else set()
-        return await self._submit(visitors) + await self._submit_postponed(visitors)
+    def note(self, user_ids: Iterable[UUID]) -> None:
+        """Look at these next time, as long as there is room."""
+        room = max(0, WAITING_AT_MOST - len(self.waiting))
+        self.waiting.update(sorted(set(user_ids) - self.waiting)[:room])
+
+    async def __call__(self) -> int:
+        """Renew the feeds of those who wait, and of those asked for; how many were made together."""
+        made = await self._heal_what_was_missed()
+        waiting = frozenset(self.waiting)
+        due = await self._due_visitors(waiting) if waiting else set()
+        self.waiting -= waiting - due
+        return made + await self._renew(due.union(await self.requests.take(ASKED_AT_MOST)))
 
     async def heal(self) -> int:
-        """Renew the feeds of all due visitors, whatever became of earlier jobs; the number of jobs."""
-        jobs = 0
+        """Renew the feeds of all due visitors, whatever became of earlier tries; how many were made together."""
+        made = 0
         async for visitors in self.visits.recent():
-            jobs += await self._submit(await self.due_users.among(visitors))
-        return jobs
+            made += await self._renew(await self.due_users.among(visitors))
+        return made
 
-    async def _submit_postponed(self, just_submitted: set[UUID]) -> int:
-        waiting = self.postponed - just_submitted
-        if not waiting:
-            return 0
-        due = await self.due_users.among(sorted(waiting))
-        self.postponed.difference_update(waiting - due)
-        return await self._submit(due)
+    async def _heal_what_was_missed(self) -> int:
+        has_missed, self.has_missed = self.has_missed, False
+        return await self.heal() if has_missed else 0
 
-    async def _submit(self, user_ids: set[UUID]) -> int:
-        """Where the queue is full the rest waits: who comes gets a job of their own."""
-        if not user_ids:
+    async def _due_visitors(self, user_ids: Collection[UUID]) -> set[UUID]:
+        visitors = await self.visits.recent_among(user_ids)
+        return await self.due_users.among(sorted(visitors)) if visitors else set()
+
+    async def _renew(self, user_ids: set[UUID]) -> int:
+        made, ordered = 0, sorted(user_ids)
+        for start in range(0, len(ordered), BATCH):
+            batch = ordered[start : start + BATCH]
+            admission = await self.pacing.admit(batch)
+            self.note(set(batch) - admission.together - admission.alone)
+            await self._submit(sorted(admission.alone))
+            made += await self._renewed(sorted(admission.together)) if admission.together else 0
+        return made
+
+    async def _renewed(self, user_ids: Sequence[UUID]) -> int:
+        # Now: who acts while the batch is made waits again.
+        self.waiting.difference_update(user_ids)
+        try:
+            made = await self.renew_together(user_ids)
+        except (Unavailable, asyncio.CancelledError):
+            self.note(user_ids)
+            await self._lay_down(user_ids)
+            raise
+        except Exception:  # whoever made the batch has told of it; it must not stop the others
+            await self._submit(user_ids)
             return 0
-        admitted, jobs = await self.pacing.admit(sorted(user_ids)), 0
-        self._postpone(user_ids - admitted)
-        for user_id in admitted:
+        await self._lay_down(user_ids)
+        await self._submit(sorted(set(user_ids).difference(made)))
+        return len(made)
+
+    async def _lay_down(self, user_ids: Sequence[UUID]) -> None:
+        """Where that fails they are alone next time."""
+        with suppress(CacheUnavailable):
+            await self.pacing.done(user_ids)
+
+    async def _submit(self, user_ids: Sequence[UUID]) -> None:
+        """A job may have read too early that was there before: such users wait, and all do where the queue is full."""
+        self.note(user_ids)
+        for user_id in user_ids:
             submission = await self.queue.submit(GenerateMessage(user_id, "renewal"))
-            if submission.enqueued:
-                jobs += 1
-                self.postponed.discard(user_id)
-            else:
-                self._postpone({user_id})
             if submission.is_refused:
                 break
-        return jobs
-
-    def _postpone(self, user_ids: set[UUID]) -> None:
-        room = max(0, POSTPONED_AT_MOST - len(self.postponed))
-        self.postponed.update(sorted(user_ids)[:room])
+            if submission.enqueued:
+                self.waiting.discard(user_id)

@@ -90,10 +90,16 @@ class AbsentVisits:
         yield []
 
 
-class AbsentJobPacing:
-    """Admits nobody."""
+class AbsentRenewalRequests:
+    """Nobody to ask."""
 
-    async def admit(self, user_ids: Sequence[UUID]) -> set[UUID]:  # noqa: ARG002 - the port's signature
+    def note(self, user_id: UUID) -> None:
+        """Nobody asks for it."""
+
+    async def flush(self) -> None:
+        """There is nothing to tell."""
+
+    async def take(self, at_most: int) -> Collection[UUID]:  # noqa: ARG002 - the port's signature
         """Raise CacheUnavailable."""
         raise CacheUnavailable(_MISSING)
 

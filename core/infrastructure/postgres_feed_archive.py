@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from core.application.ports.feed_archive import FeedCounts
@@ -66,6 +66,7 @@ _MARK = """
         order by user_id for update of user_change
     )
     update user_change set is_due = sequence > built_sequence from wrong where user_change.user_id = wrong.user_id
+    returning is_due, extract(epoch from clock_timestamp() - changed_at)::float8 as lag
 """
 _COUNT = """
     select count(*) filter (where fresh) as fresh, count(*) filter (where not fresh) as stale
@@ -90,9 +91,15 @@ class PostgresFeedArchive:
         """Store the feed unless a newer one is there, and say whether its user is due, in one statement."""
         async with borrowed(self._pool) as connection:
             row = await connection.fetchrow(_PUT, *_columns_of(feed))
-        if self._meter is not None and row["lag"] is not None:
-            self._meter.renewed(row["lag"])
+        self._tell([row["lag"]] if row["lag"] is not None else [])
         return bool(row["is_stored"])
+
+    async def put_many(self, feeds: Sequence[Feed]) -> Sequence[Feed]:
+        """The same by COPY, in one transaction."""
+        async with transaction(self._pool) as connection:
+            stored, lags = await put_feeds(connection, feeds)
+        self._tell(lags)
+        return stored
 
     async def count(self, now: datetime, stale_versions: frozenset[str] = frozenset()) -> FeedCounts:
         """Fresh and stale feeds."""
@@ -107,19 +114,31 @@ class PostgresFeedArchive:
             while rows := await cursor.fetch(BATCH, timeout=COUNT_TIMEOUT_SECONDS):
                 yield [row["user_id"] for row in rows]
 
+    def _tell(self, lags_seconds: Sequence[float]) -> None:
+        if self._meter is not None:
+            for seconds in lags_seconds:
+                self._meter.renewed(seconds)
+
     async def _read(self, user_id: UUID) -> Feed | None:
         async with borrowed(self._pool) as connection:
             row = await connection.fetchrow(_GET, user_id, SEEN_AT_MOST)
         return None if row is None else _feed_of(row)
 
 
-async def put_feeds(connection: Connection, feeds: Sequence[Feed]) -> Sequence[Feed]:
-    """Inside the caller's transaction store the feeds that are newer than what is there; those stored.
+class PutFeeds(NamedTuple):
+    """lags_seconds: since the latest changes of users who are due no more."""
+
+    stored: Sequence[Feed]
+    lags_seconds: Sequence[float]
+
+
+async def put_feeds(connection: Connection, feeds: Sequence[Feed]) -> PutFeeds:
+    """Inside the caller's transaction store the feeds that are newer than what is there.
 
     One a user; by COPY and one statement.
     """
     if not feeds:
-        return []
+        return PutFeeds([], [])
     await connection.execute(_INCOMING)
     source = _all(await asyncio.to_thread(list, copied_feeds(feeds)))
     await connection.copy_to_table(
@@ -127,8 +146,9 @@ async def put_feeds(connection: Connection, feeds: Sequence[Feed]) -> Sequence[F
     )
     rows = await connection.fetch(_PUT_INCOMING, timeout=COUNT_TIMEOUT_SECONDS)
     stored = {row["user_id"] for row in rows}
-    await connection.execute(_MARK, list(stored), timeout=COUNT_TIMEOUT_SECONDS)
-    return [feed for feed in feeds if feed.user_id in stored]
+    marked = await connection.fetch(_MARK, list(stored), timeout=COUNT_TIMEOUT_SECONDS)
+    lags_seconds = [row["lag"] for row in marked if not row["is_due"]]
+    return PutFeeds([feed for feed in feeds if feed.user_id in stored], lags_seconds)
 
 
 async def _all(parts: Sequence[bytes]) -> AsyncIterator[bytes]:

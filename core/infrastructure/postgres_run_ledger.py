@@ -226,7 +226,7 @@ class PostgresRunLedger:
         async with transaction(self._pool) as connection:
             if not await connection.fetchval(_LOCK_CHUNK, chunk.id):
                 return None
-            stored = await put_feeds(connection, feeds)
+            stored, _ = await put_feeds(connection, feeds)
             counts = len(stored), len(feeds) - len(stored), len(chunk.user_ids) - len(feeds)
             await connection.execute(_FINISH_CHUNK, chunk.id, *counts)
         return stored

@@ -42,6 +42,9 @@ class FakeFeedArchive:
         self.generation = max(self.generation, feed.order.generation)
         return True
 
+    async def put_many(self, feeds: Sequence[Feed]) -> Sequence[Feed]:
+        return [feed for feed in feeds if await self.put(feed)]
+
     async def count(self, now: datetime, stale_versions: frozenset[str] = frozenset()) -> FeedCounts:
         self._answer()
         fresh = sum(feed.is_fresh(now) and feed.model_version not in stale_versions for feed in self.feeds.values())

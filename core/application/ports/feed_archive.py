@@ -28,6 +28,10 @@ class FeedArchive(Protocol):
         """Store the feed; False if a newer one stays. The external ids are not written: they are known already."""
         ...
 
+    async def put_many(self, feeds: Sequence[Feed]) -> Sequence[Feed]:
+        """Store all of them or, where that fails, none, one a user; those that no newer feed kept out."""
+        ...
+
     async def count(self, now: datetime, stale_versions: frozenset[str] = frozenset()) -> FeedCounts:
         """How many stored feeds are fresh and stale at this moment; those of the named models are stale."""
         ...

@@ -380,7 +380,7 @@ async def test_what_the_user_has_just_seen_is_left_out_and_the_feed_made_anew(se
     answer = await answer_to(service, limit=2)
 
     assert [item["post_id"] for item in answer.page["recommendations"]] == [str(post(2)), str(post(3))]
-    assert [message.user_id for message in stage.queue.messages] == [to_uuid(USER)]
+    assert stage.renewals.noted == {to_uuid(USER)}
 
 
 SPLIT = st.lists(st.integers(1, 400), max_size=6)

@@ -23,6 +23,7 @@ from core.infrastructure.postgres_pool import open_pool
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import RedisFeedCache
 from core.infrastructure.redis_feed_signals import RedisFeedSignals
+from core.infrastructure.redis_renewal_requests import RedisRenewalRequests
 from core.infrastructure.redis_visits import RedisVisits
 from core.infrastructure.redis_worker_presence import RedisWorkerPresence
 from core.infrastructure.system_clock import SystemClock
@@ -184,7 +185,7 @@ async def test_over_the_backlog_only_what_must_be_generated_is_refused(settings:
     assert isinstance(joined, JobReport)
 
 
-async def test_what_was_just_seen_is_left_out_of_the_next_answer_and_a_job_renews_the_feed(settings: Settings) -> None:
+async def test_what_was_just_seen_is_left_out_of_the_next_answer_and_workers_hear_of_it(settings: Settings) -> None:
     moment = SystemClock().now()
     seen = Event(0, uuid4(), USER, str(post(1)), to_uuid(USER), post(1), InteractionType.LIKE, moment, is_timed=False)
 
@@ -193,9 +194,9 @@ async def test_what_was_just_seen_is_left_out_of_the_next_answer_and_a_job_renew
         before = await use_cases.recommend_posts(ASKED, Patience(0.0), "request-1")
         receipt = await use_cases.record_interactions([seen])
         after = await use_cases.recommend_posts(ASKED, Patience(0.0), "request-2")
-        async with open_redis(settings.broker_url) as broker, asyncio.timeout(10):
-            while await broker.llen("dramatiq:feeds") == 0:
-                await broker.ping()
+        async with asyncio.timeout(10):
+            while not (asked := await RedisRenewalRequests(client).take(10)):
+                await client.ping()
         waiting = await use_cases.recommend_posts(replace(ASKED, min_seq=receipt.sequence), Patience(0.0), "request-3")
 
     assert isinstance(before, FeedPage)
@@ -203,6 +204,7 @@ async def test_what_was_just_seen_is_left_out_of_the_next_answer_and_a_job_renew
     assert [item.post_id for item in before.recommendations] == [post(1), post(2)]
     assert [item.post_id for item in after.recommendations] == [post(2), post(3)]
     assert after.source is FeedSource.CACHE
+    assert list(asked) == [to_uuid(USER)]
     assert isinstance(waiting, JobReport)
 
 

@@ -2,21 +2,26 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import dramatiq
 import pytest
+from structlog.testing import LogCapture
 
 from core.domain.job import Queue
 from core.infrastructure.redis_client import open_redis
+from core.infrastructure.redis_renewal_requests import RedisRenewalRequests
 from core.infrastructure.redis_visits import RedisVisits
+from core.settings import Settings
 from tests.builders import feed_of
 from tests.integration.worker.conftest import Service, until
 from tests.integration.worker.test_lifespan import environment, logs, running
 
 __all__ = ["environment", "logs"]
 
+THRESHOLD = Settings().cold_start_min_interactions
 IS_DUE = "select exists (select from user_change where user_id = $1 and is_due)"
 
 
@@ -37,6 +42,35 @@ async def test_a_visitor_who_acts_gets_a_new_feed_without_asking(service: Servic
         await until(lambda: service.archive.get(user_id), "a feed was archived")
 
     assert await service.pool.fetchval("select exists (select from user_change where user_id = $1)", user_id)
+
+
+@pytest.mark.usefixtures("environment")
+async def test_visitors_who_act_get_new_feeds_together(service: Service, logs: LogCapture) -> None:
+    users = [uuid4(), uuid4()]
+    for user_id in users:
+        await visit(service, user_id)
+        await service.interact(user_id, *(uuid4() for _ in range(THRESHOLD)))
+
+    async with running():
+        for user_id in users:
+            await until(partial(service.archive.get, user_id), "a feed was archived")
+
+    assert not await service.pool.fetchval("select exists (select from user_change where is_due)")
+    told = {entry["event"] for entry in logs.entries}
+    assert ("batch_done" in told, "job_done" in told) == (True, False)
+
+
+@pytest.mark.usefixtures("environment", "logs")
+async def test_whoever_reads_what_is_behind_gets_a_new_feed(service: Service) -> None:
+    user_id = uuid4()
+    await service.interact(user_id, *(uuid4() for _ in range(THRESHOLD)))
+    async with open_redis(service.environment["REDIS_URL"], timeout_seconds=5) as client:
+        requests = RedisRenewalRequests(client)
+        requests.note(user_id)
+        await requests.flush()
+
+    async with running():
+        await until(lambda: service.archive.get(user_id), "a feed was archived")
 
 
 @pytest.mark.usefixtures("environment", "logs")

@@ -61,7 +61,7 @@ async def test_postgres_and_redis_hold_the_same_of_both(
         feeds = [feed_of(number, recommendations) for number, recommendations in enumerate(some)]
         async with open_pool(database) as pool, open_redis(cache_url, timeout_seconds=5) as client:
             async with transaction(pool) as connection:
-                assert await put_feeds(connection, feeds) == feeds
+                assert (await put_feeds(connection, feeds)).stored == feeds
             cache = RedisFeedCache(client)
             await cache.put_many(feeds)
             archive = PostgresFeedArchive(pool)

@@ -15,6 +15,7 @@ from core.infrastructure.postgres_feed_archive import PostgresFeedArchive, put_f
 from core.infrastructure.postgres_pool import Pool, open_pool
 from core.infrastructure.postgres_post_states import PostgresPostStates
 from tests.fakes.feed_archive import FakeFeedArchive
+from tests.fakes.freshness_meter import FakeFreshnessMeter
 from tests.integration.core.infrastructure.postgres_rows import (
     act,
     add_change,
@@ -96,6 +97,31 @@ async def test_a_feed_of_no_higher_order_never_replaces(archive: FeedArchive, or
     stored = await archive.get(FEED.user_id)
     assert stored is not None
     assert stored.recommendations == FEED.recommendations
+
+
+async def test_of_many_feeds_those_are_told_that_no_newer_one_kept_out(archive: FeedArchive) -> None:
+    newer, feeds = replace(FEED, order=FeedOrder(2, 6)), [FEED, replace(FEED, user_id=user(2))]
+    await archive.put(newer)
+
+    assert await archive.put_many([]) == []
+    assert await archive.put_many(feeds) == [feeds[1]]
+
+    found = [await archive.get(feed.user_id) for feed in feeds]
+    assert [feed and feed.order for feed in found] == [newer.order, FEED.order]
+
+
+async def test_how_late_users_are_due_no_more_is_told_by_one_feed_and_by_many(pool: Pool) -> None:
+    meter = FakeFreshnessMeter()
+    archive = PostgresFeedArchive(pool, meter)
+    for number in (1, 2, 3):
+        await add_change(pool, user(number), 8)
+
+    await archive.put(replace(FEED, built_sequence=8))
+    by_one = list(meter.renewed_seconds)
+    await archive.put_many([replace(FEED, user_id=user(2), built_sequence=8), replace(FEED, user_id=user(3))])
+
+    assert (len(by_one), len(meter.renewed_seconds)) == (1, 2)
+    assert min(meter.renewed_seconds) >= 0
 
 
 async def test_fresh_and_stale_feeds_are_counted(archive: FeedArchive) -> None:

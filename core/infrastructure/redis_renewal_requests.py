@@ -1,0 +1,46 @@
+"""Users who are to get a new feed, in a set of Redis."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from core.domain.errors import CacheUnavailable
+from core.infrastructure.redis_client import RedisClient, translated
+
+REQUESTS_KEY = "renewals"
+REQUESTS_AT_MOST = 100_000
+NOTED_AT_MOST = 50_000
+KEPT_SECONDS = 600
+
+# Where nobody takes them no more come in, and in the end all are forgotten.
+_FLUSH = f"""
+if redis.call('SCARD', KEYS[1]) >= {REQUESTS_AT_MOST} then return end
+for start = 1, #ARGV, 1000 do redis.call('SADD', KEYS[1], unpack(ARGV, start, math.min(start + 999, #ARGV))) end
+redis.call('EXPIRE', KEYS[1], {KEPT_SECONDS})
+"""
+
+
+class RedisRenewalRequests:
+    """Members are the sixteen bytes of a user's id: who asks again and again is there once."""
+
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
+        self._noted: set[UUID] = set()
+        self._flush = client.register_script(_FLUSH)
+
+    def note(self, user_id: UUID) -> None:
+        """Keep the user until the next flush, as long as there is room."""
+        if len(self._noted) < NOTED_AT_MOST:
+            self._noted.add(user_id)
+
+    async def flush(self) -> None:
+        """All that was noted, in one script."""
+        noted, self._noted = self._noted, set()
+        if noted:
+            with translated(CacheUnavailable):
+                await self._flush(keys=[REQUESTS_KEY], args=[user.bytes for user in noted])
+
+    async def take(self, at_most: int) -> Collection[UUID]:
+        """Whichever come first."""
+        with translated(CacheUnavailable):
+            taken = await self._client.spop(REQUESTS_KEY, at_most)
+        return [UUID(bytes=user) for user in taken]

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import urllib.request
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ from core.domain.job import Queue
 from core.domain.run import RunRequest
 from core.infrastructure.alembic_migrations import migrate
 from core.infrastructure.data_directory import DataDirectory, RunningServers
-from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor, print_line
+from core.infrastructure.process_supervisor import ChildProcess, ProcessSupervisor, print_lines
 from core.infrastructure.task_ending import end_task
 from core.logs import set_up_logs
 from core.settings import Settings
@@ -122,7 +123,7 @@ async def _train(settings: Settings, data_dir: Path) -> None:
 async def _serve(
     stack: AsyncExitStack, settings: Settings, folder: Path, port: int, children: list[ChildProcess], *, has_feeds: bool
 ) -> None:
-    supervisor = ProcessSupervisor(folder / "logs", write_line=_show_line)
+    supervisor = ProcessSupervisor(folder / "logs", write_lines=_show_lines)
     stack.push_async_callback(supervisor.stop)
     for child in children:
         await supervisor.start(child)
@@ -139,10 +140,10 @@ async def _serve(
         await end_task(serving)
 
 
-def _show_line(name: str, line: str) -> None:
+def _show_lines(name: str, lines: Sequence[str]) -> None:
     """Worker-bulk speaks to its log file only: a line for every user would bury the rest."""
     if name != "worker-bulk":
-        print_line(name, line)
+        print_lines(name, lines)
 
 
 def _children(

@@ -1,7 +1,7 @@
 """What commands are made of: the servers they use, and the use cases over them."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -307,7 +307,7 @@ async def _queue(stack: AsyncExitStack, settings: Settings) -> JobQueue:
 @asynccontextmanager
 async def run_worker(settings: Settings, queue: Queue, log_folder: Path) -> AsyncIterator[ProcessSupervisor]:
     """Keep a worker for the queue running inside the block; its output goes to a file in the folder."""
-    supervisor = ProcessSupervisor(log_folder, write_line=_show_nothing)
+    supervisor = ProcessSupervisor(log_folder, write_lines=_show_nothing)
     await supervisor.start(worker_child(settings, queue))
     try:
         yield supervisor
@@ -327,7 +327,7 @@ def model_registry(pool: Pool, settings: Settings) -> PostgresModelRegistry:
     return PostgresModelRegistry(pool, settings.first_model_number, settings.pinned_model_number)
 
 
-def _show_nothing(name: str, line: str) -> None:
+def _show_nothing(name: str, lines: Sequence[str]) -> None:
     """A line for every user would bury the progress bar."""
 
 

@@ -15,11 +15,11 @@ from core.infrastructure.task_ending import end_task
 
 HEAL_SECONDS = 30.0
 # Statements that come thick and fast are read together.
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 0.4
 # Of a slow database no more than a sixth of the time is taken.
 REST_SHARE = 5
 # The feeds of all who have become due meanwhile are made together: each by itself costs twenty times as much.
-GATHER_SECONDS = 1.0
+GATHER_SECONDS = 0.5
 
 
 @asynccontextmanager

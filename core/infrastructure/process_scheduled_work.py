@@ -1,6 +1,6 @@
 """Scheduled tasks as processes of their own, on a leash."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -43,8 +43,8 @@ class ProcessScheduledWork:
         """What the process said last tells how it ended."""
         said: list[str] = [""]
 
-        def write(line: str) -> None:
-            if line.strip():
+        def write(lines: Sequence[str]) -> None:
+            for line in filter(str.strip, lines):
                 said[0] = line.strip()
                 structlog.get_logger().info("task_says", task=task.value, line=line.rstrip())
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -24,11 +24,14 @@ _STOP_BUDGET_SECONDS = 29.0
 _HEAD_START_SECONDS = 2.0
 _LAST_OUTPUT_SECONDS = 1.0
 _LONGEST_LINE_BYTES = 65_536
+# A web process writes a line for each answer: passed on one by one they would cost a third of what answers do. Much
+# longer, and it would wait for room in the pipe, which holds 64 KB.
+_GATHER_SECONDS = 0.005
 _LOG_FILE_BYTES = 5_000_000
 _LOG_FILES_KEPT = 2
 
-WriteLine = Callable[[str, str], None]
-"""Takes a child's name and one line of its output."""
+WriteLines = Callable[[str, Sequence[str]], None]
+"""Takes a child's name and some lines of its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +74,20 @@ class RestartBackoff:
 class ProcessSupervisor:
     """Runs children until told to stop or until one cannot run at all; they die with it, even when it is killed.
 
-    Their output goes line by line to `write_line` and, with a log folder, to `<name>.log` there, rotated at 5 MB, but
+    Their output goes to `write_lines` and, with a log folder, to `<name>.log` there, rotated at 5 MB, but
     for those that share the supervisor's.
     """
 
     def __init__(
         self,
         log_folder: Path | None = None,
-        write_line: WriteLine | None = None,
+        write_lines: WriteLines | None = None,
         make_backoff: Callable[[], RestartBackoff] = RestartBackoff,
         head_start_seconds: float = _HEAD_START_SECONDS,
     ) -> None:
         """head_start_seconds: how long a child is waited for before the one that was started before it is stopped."""
         self._log_folder = log_folder
-        self._write_line = write_line or print_line
+        self._write_lines = write_lines or print_lines
         self._make_backoff = make_backoff
         self._head_start_seconds = head_start_seconds
         self._children: list[_SupervisedChild] = []
@@ -95,8 +98,8 @@ class ProcessSupervisor:
         """Start the child and keep it running from now on."""
         if self._failure is None:
             self._failure = asyncio.get_running_loop().create_future()
-        write_line = None if child.shares_output else self._lines_of(child)
-        supervised = _SupervisedChild(child, write_line, self._make_backoff())
+        write_lines = None if child.shares_output else self._lines_of(child)
+        supervised = _SupervisedChild(child, write_lines, self._make_backoff())
         await supervised.start()
         supervised.keep_running(self._failure)
         self._children.append(supervised)
@@ -137,15 +140,15 @@ class ProcessSupervisor:
             await stop
         self._logs.close()
 
-    def _lines_of(self, child: ChildProcess) -> Callable[[str], None]:
+    def _lines_of(self, child: ChildProcess) -> Callable[[Sequence[str]], None]:
         if self._log_folder is None:
-            return lambda line: self._write_line(child.name, line)
+            return lambda lines: self._write_lines(child.name, lines)
         log = open_log(self._log_folder, child.name)
         self._logs.callback(log.close)
 
-        def write(line: str) -> None:
-            log.emit(logging.makeLogRecord({"msg": line}))
-            self._write_line(child.name, line)
+        def write(lines: Sequence[str]) -> None:
+            log.emit(logging.makeLogRecord({"msg": "\n".join(lines)}))
+            self._write_lines(child.name, lines)
 
         return write
 
@@ -153,10 +156,12 @@ class ProcessSupervisor:
 class _SupervisedChild:
     """One child over all its restarts."""
 
-    def __init__(self, child: ChildProcess, write_line: Callable[[str], None] | None, backoff: RestartBackoff) -> None:
+    def __init__(
+        self, child: ChildProcess, write_lines: Callable[[Sequence[str]], None] | None, backoff: RestartBackoff
+    ) -> None:
         self.restart_count = 0
         self._child = child
-        self._write_line = write_line
+        self._write_lines = write_lines
         self._backoff = backoff
         self._log = structlog.get_logger().bind(child=child.name)
         self._keeping: asyncio.Task[None] | None = None
@@ -167,7 +172,7 @@ class _SupervisedChild:
     async def start(self) -> None:
         async with self._starting:
             if not self._stop_requested.is_set():
-                self._life = await _Life.begin(self._child, self._write_line)
+                self._life = await _Life.begin(self._child, self._write_lines)
                 self._log.info("child_started", pid=self._life.pid)
 
     def keep_running(self, failure: "asyncio.Future[None]") -> None:
@@ -231,10 +236,10 @@ class _Life:
         self._ended = asyncio.create_task(self._see_to_the_end(copying))
 
     @classmethod
-    async def begin(cls, child: ChildProcess, write_line: Callable[[str], None] | None) -> "_Life":
-        """write_line: None for a child that shares the supervisor's output."""
+    async def begin(cls, child: ChildProcess, write_lines: Callable[[Sequence[str]], None] | None) -> "_Life":
+        """write_lines: None for a child that shares the supervisor's output."""
         leash = Leash(child.stop_signal, child.stop_timeout_seconds)
-        with leash.handed_over(), _output_to(write_line) as (streams, copying):
+        with leash.handed_over(), _output_to(write_lines) as (streams, copying):
             process = await asyncio.create_subprocess_exec(
                 *leash.command(child.command),
                 stdin=DEVNULL,
@@ -278,9 +283,9 @@ class _Life:
         return exit_code, lived_seconds
 
 
-async def run_once(child: ChildProcess, write_line: Callable[[str], None]) -> int:
-    """Run the child to its end, its lines going to `write_line`, and give its exit code; cancelled, it is stopped."""
-    life = await _Life.begin(child, write_line)
+async def run_once(child: ChildProcess, write_lines: Callable[[Sequence[str]], None]) -> int:
+    """Run the child to its end, its lines going to `write_lines`, and give its exit code; cancelled, it is stopped."""
+    life = await _Life.begin(child, write_lines)
     try:
         exit_code, _ = await life.ended()
     except asyncio.CancelledError:
@@ -289,10 +294,10 @@ async def run_once(child: ChildProcess, write_line: Callable[[str], None]) -> in
     return exit_code
 
 
-def print_line(name: str, line: str) -> None:
-    """Show a child's line on standard output; a closed terminal must not stop the children."""
+def print_lines(name: str, lines: Sequence[str]) -> None:
+    """Show a child's lines on standard output; a closed terminal must not stop the children."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stdout.write(f"{name:<12}| {line}\n")
+        sys.stdout.write("".join(f"{name:<12}| {line}\n" for line in lines))
         sys.stdout.flush()
 
 
@@ -311,40 +316,43 @@ def _kill_group(leader_pid: int) -> None:
 
 @contextlib.contextmanager
 def _output_to(
-    write_line: Callable[[str], None] | None,
+    write_lines: Callable[[Sequence[str]], None] | None,
 ) -> Iterator[tuple[dict[str, Any], "asyncio.Task[None] | None"]]:
     """How a child is started so that its lines come here, and the task that passes them on; neither without a place."""
-    if write_line is None:
+    if write_lines is None:
         yield {}, None
         return
     # Not PIPE: before Python 3.13 wait() returns only when every heir of the pipe has closed it (gh-119710).
     output, output_end = os.pipe()
-    copying = asyncio.create_task(_copy_lines(output, write_line))
+    copying = asyncio.create_task(_copy_lines(output, write_lines))
     with os.fdopen(output_end, "wb") as stdout:
         yield {"stdout": stdout, "stderr": STDOUT}, copying
 
 
-async def _copy_lines(output: int, write_line: Callable[[str], None]) -> None:
-    """Pass lines on as they come; one that is too long is passed on in pieces."""
+async def _copy_lines(output: int, write_lines: Callable[[Sequence[str]], None]) -> None:
+    """Pass lines on, those of a moment together; one that is too long is passed on in pieces."""
     pending = b""
-    async with _reader(output) as reader:
+    async with _reader(output) as (reader, transport):
         while chunk := await reader.read(_LONGEST_LINE_BYTES):
+            transport.pause_reading()
             *lines, pending = (pending + chunk).split(b"\n")
             if len(pending) > _LONGEST_LINE_BYTES:
                 lines, pending = [*lines, pending], b""
-            for line in lines:
-                write_line(line.decode(errors="replace"))
+            if lines:
+                write_lines([line.decode(errors="replace") for line in lines])
+            await asyncio.sleep(_GATHER_SECONDS)
+            transport.resume_reading()
     if pending:
-        write_line(pending.decode(errors="replace"))
+        write_lines([pending.decode(errors="replace")])
 
 
 @contextlib.asynccontextmanager
-async def _reader(pipe: int) -> AsyncIterator[asyncio.StreamReader]:
+async def _reader(pipe: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.ReadTransport]]:
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", buffering=0)
     )
     try:
-        yield reader
+        yield reader, transport
     finally:
         transport.close()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,9 @@ class Output:
     def __init__(self) -> None:
         self._lines: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
-    def write(self, name: str, line: str) -> None:
-        self._lines.put_nowait((name, line))
+    def write(self, name: str, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._lines.put_nowait((name, line))
 
     async def next(self) -> tuple[str, str]:
         return await asyncio.wait_for(self._lines.get(), 30)
@@ -85,7 +87,7 @@ def test_backoff_starts_afresh_after_a_healthy_life() -> None:
 
 async def test_output_is_passed_on_line_by_line_with_the_childs_name() -> None:
     output = Output()
-    supervisor = ProcessSupervisor(write_line=output.write, make_backoff=never)
+    supervisor = ProcessSupervisor(write_lines=output.write, make_backoff=never)
 
     await supervisor.start(shell("web", "echo one; echo two >&2; printf unfinished"))
 
@@ -93,9 +95,21 @@ async def test_output_is_passed_on_line_by_line_with_the_childs_name() -> None:
     await supervisor.stop()
 
 
+async def test_nothing_of_very_much_output_is_lost_and_all_of_it_is_in_order(tmp_path: Path) -> None:
+    output = Output()
+    supervisor = ProcessSupervisor(tmp_path, output.write, make_backoff=never)
+
+    await supervisor.start(shell("web", "seq 100000"))
+    said = [await output.next() for _ in range(100_000)]
+    await supervisor.stop()
+
+    assert said == [("web", str(number)) for number in range(1, 100_001)]
+    assert (tmp_path / "web.log").read_text() == "".join(f"{number}\n" for number in range(1, 100_001))
+
+
 async def test_endless_line_is_passed_on_in_pieces() -> None:
     output = Output()
-    supervisor = ProcessSupervisor(write_line=output.write, make_backoff=never)
+    supervisor = ProcessSupervisor(write_lines=output.write, make_backoff=never)
 
     await supervisor.start(python("web", "print('x' * 300_000)"))
 
@@ -119,7 +133,7 @@ async def test_output_is_kept_in_a_file_too(tmp_path: Path) -> None:
 
 async def test_shared_output_goes_where_the_supervisors_goes_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
     output = Output()
-    supervisor = ProcessSupervisor(write_line=output.write, make_backoff=never)
+    supervisor = ProcessSupervisor(write_lines=output.write, make_backoff=never)
     command = ("/bin/sh", "-c", "printf 'as it is'; printf ' on both' >&2; exit 78")
 
     await supervisor.start(ChildProcess("web", command, shares_output=True))
@@ -134,7 +148,7 @@ async def test_shared_output_goes_where_the_supervisors_goes_as_it_is(capfd: pyt
 
 async def test_environment_is_the_supervisors_plus_the_childs() -> None:
     output = Output()
-    supervisor = ProcessSupervisor(write_line=output.write, make_backoff=never)
+    supervisor = ProcessSupervisor(write_lines=output.write, make_backoff=never)
 
     await supervisor.start(ChildProcess("web", ("/bin/sh", "-c", "echo $COLOUR $PATH"), env={"COLOUR": "red"}))
 
@@ -145,7 +159,7 @@ async def test_environment_is_the_supervisors_plus_the_childs() -> None:
 async def test_child_that_dies_is_started_again_and_the_log_says_so() -> None:
     output = Output()
     with capture_logs() as logs:
-        supervisor = ProcessSupervisor(write_line=output.write, make_backoff=at_once)
+        supervisor = ProcessSupervisor(write_lines=output.write, make_backoff=at_once)
 
         await supervisor.start(shell("worker", "echo alive; exit 3"))
         lives = [await output.next() for _ in range(3)]
@@ -159,7 +173,7 @@ async def test_child_that_dies_is_started_again_and_the_log_says_so() -> None:
 
 
 async def test_child_with_wrong_settings_ends_the_supervisor_with_its_name() -> None:
-    supervisor = ProcessSupervisor(write_line=Output().write, make_backoff=at_once)
+    supervisor = ProcessSupervisor(write_lines=Output().write, make_backoff=at_once)
     await supervisor.start(shell("web", "exec sleep 600"))
     await supervisor.start(shell("worker", "exit 78"))
 
@@ -169,7 +183,7 @@ async def test_child_with_wrong_settings_ends_the_supervisor_with_its_name() -> 
 
 async def test_event_stops_the_children_last_started_first() -> None:
     output = Output()
-    supervisor = ProcessSupervisor(write_line=output.write)
+    supervisor = ProcessSupervisor(write_lines=output.write)
     for name in ("web", "worker"):
         await supervisor.start(python(name, SAYS_GOODBYE + READY_AND_WAIT))
         assert await output.next() == (name, "ready")
@@ -184,7 +198,7 @@ async def test_event_stops_the_children_last_started_first() -> None:
 async def test_child_that_does_not_stop_in_its_time_is_killed() -> None:
     output = Output()
     with capture_logs() as logs:
-        supervisor = ProcessSupervisor(write_line=output.write)
+        supervisor = ProcessSupervisor(write_lines=output.write)
         await supervisor.start(python("web", REFUSES_TO_STOP + READY_AND_WAIT, stop_timeout_seconds=0.2))
         await output.next()
 
@@ -196,7 +210,7 @@ async def test_child_that_does_not_stop_in_its_time_is_killed() -> None:
 
 async def test_stop_does_not_wait_for_a_restart_that_is_due_later() -> None:
     output = Output()
-    supervisor = ProcessSupervisor(write_line=output.write, make_backoff=never)
+    supervisor = ProcessSupervisor(write_lines=output.write, make_backoff=never)
     await supervisor.start(shell("web", "echo gone"))
     await output.next()
 
@@ -206,7 +220,7 @@ async def test_stop_does_not_wait_for_a_restart_that_is_due_later() -> None:
 async def test_processes_left_behind_by_a_dead_child_are_killed(tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     os.mkfifo(witness)
-    supervisor = ProcessSupervisor(write_line=Output().write, make_backoff=never)
+    supervisor = ProcessSupervisor(write_lines=Output().write, make_backoff=never)
 
     await supervisor.start(shell("worker", f"exec 3> {witness}; sleep 600 & exit 1"))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import random
 import shutil
 import statistics
@@ -28,6 +29,7 @@ from scripts.bench.miss import prepare_feedless, users_with_history
 from scripts.bench.own_service import HOST, TIMEOUT_SECONDS, OwnService, free_port
 from scripts.bench.percentile import percentile
 from scripts.bench.planted_community import MEMBERS, MEMBERS_POSTS, fill_with_community, post_of, user_of
+from scripts.bench.process_watch import ProcessWatch
 from scripts.bench.serve import CONNECTIONS, GENERATE, listed_script, measure_by_wrk
 from scripts.command import command_app, console, run_to_end
 
@@ -42,6 +44,15 @@ AT_MOST_SECONDS = 30.0
 VISITED_WITHIN_SECONDS = 240.0
 SETTLED_SECONDS = 5.0
 """Longer than a pace of renewals: then nothing of what was done before goes on."""
+LEAST_SAID = 0.005
+SERVICE = ("web", "worker", "worker-bulk", "postgres", "redis", "up")
+APP, LOAD = "app", "load"
+"""The backends in which the app's own INSERTs run; this process and wrk."""
+# What is in the command line of each kind of process, the first that fits.
+_PROCESSES = {
+    "worker-bulk": "worker.main:feeds_bulk", "worker": "worker.main:feeds", "postgres": "postgres",
+    "redis": "valkey-server", "web": "-m web", "up": "scripts.cli", LOAD: "wrk",
+}  # fmt: skip
 _PATIENT = "Prefer: wait=8\r\n"
 _INSERT = """
     insert into user_interaction (id, user_id, post_id, interaction_type, created_at) values ($1, $2, $3, $4, $5)
@@ -71,15 +82,36 @@ class PostFigures:
 
 @dataclass(frozen=True, slots=True)
 class ReadRound:
-    """Cached answers a second without interactions, and with them going on."""
+    """Cached answers a second without interactions, and with them going on; and processor seconds a second meanwhile,
+    by kind of process."""
 
     calm: float
     busy: float
+    calm_taken: Mapping[str, float]
+    busy_taken: Mapping[str, float]
 
     @property
     def share(self) -> float:
         """What is left of the throughput."""
         return self.busy / self.calm
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorFigures:
+    """Processor time: other programs on the machine take nothing away from that.
+
+    act_milliseconds: of an act, by kind of process, `app` being the app's INSERTs and `load` whoever acts; of the
+    service's own: service_share: of all cores, for so many acts a second; read_microseconds,
+    read_microseconds_beside_acts: of a cached answer; kept_share: what acts would leave of the reads if these took all
+    that is left of the cores or, where that is less, of the one core that a web process has.
+    """
+
+    cores: int
+    act_milliseconds: Mapping[str, float]
+    service_share: float
+    read_microseconds: float
+    read_microseconds_beside_acts: float
+    kept_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +135,7 @@ class FreshnessFigures:
     reads_by: str
     rounds: Sequence[ReadRound]
     kept_share: float
+    processor: ProcessorFigures
     statuses: Mapping[str, int]
 
 
@@ -153,6 +186,12 @@ class Traffic:
         async with self._pool.acquire() as connection:
             await connection.executemany(_INSERT, rows)
         return now
+
+    async def backends(self) -> Mapping[int, str]:
+        """The process ids of the pool's connections at the server, all of which are open."""
+        async with AsyncExitStack() as stack:
+            connections = [await stack.enter_async_context(self._pool.acquire()) for _ in range(ACTORS)]
+            return {connection.get_server_pid(): APP for connection in connections}
 
     async def post(self, connection: Connection, user_id: UUID, post_id: UUID) -> int | None:
         """The number that the service answers, None where it did not record the act."""
@@ -243,6 +282,7 @@ async def _measured(
         probes, acts_a_second, reads_a_second = await _probed(traffic, seconds)
         post_figures = [await _new_post(traffic) for _ in range(posts)]
     reads = [await _read_round(traffic, round_seconds, folder) for _ in range(rounds)]
+    processor = await _processor_figures(traffic, reads, seconds)
     return FreshnessFigures(
         users=users,
         visitors=len(traffic.visitors),
@@ -255,6 +295,7 @@ async def _measured(
         reads_by="wrk" if shutil.which("wrk") else "own load",
         rounds=reads,
         kept_share=statistics.median(one.share for one in reads),
+        processor=processor,
         statuses=dict(traffic.statuses),
     )
 
@@ -358,11 +399,13 @@ async def _go_on(traffic: Traffic, user_id: UUID) -> None:
 async def _read_round(traffic: Traffic, seconds: int, folder: Path) -> ReadRound:
     """The same visitors' feeds are read as fast as they come, in both halves."""
     await asyncio.sleep(SETTLED_SECONDS)
-    calm = await _reads_a_second(traffic, seconds, folder)
+    async with _taken(traffic) as calm_taken:
+        calm = await _reads_a_second(traffic, seconds, folder)
     async with traffic.going_on():
         await asyncio.sleep(SETTLED_SECONDS)
-        busy = await _reads_a_second(traffic, seconds, folder)
-    return ReadRound(calm, busy)
+        async with _taken(traffic) as busy_taken:
+            busy = await _reads_a_second(traffic, seconds, folder)
+    return ReadRound(calm, busy, calm_taken, busy_taken)
 
 
 async def _reads_a_second(traffic: Traffic, seconds: int, folder: Path) -> float:
@@ -386,6 +429,64 @@ async def _reads_by_own_load(traffic: Traffic, seconds: int) -> float:
         ]
         await steady_load(connections, lambda: next(requests), stop, answers.append)
     return sum(answer.status == 200 for answer in answers) / seconds
+
+
+async def _processor_figures(traffic: Traffic, rounds: Sequence[ReadRound], seconds: float) -> ProcessorFigures:
+    """What acts alone take is measured beside nothing, and subtracted where reads go on."""
+    act = await _act_seconds(traffic, seconds)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    service_share = ACTS_A_SECOND * _sum_of(act, SERVICE) / cores
+    calm, beside = (_read_seconds(rounds, act, kinds=SERVICE, is_busy=is_busy) for is_busy in (False, True))
+    web, web_beside = (_read_seconds(rounds, act, kinds=("web",), is_busy=is_busy) for is_busy in (False, True))
+    return ProcessorFigures(
+        cores=cores,
+        act_milliseconds={kind: 1e3 * taken for kind, taken in act.items()},
+        service_share=service_share,
+        read_microseconds=1e6 * calm,
+        read_microseconds_beside_acts=1e6 * beside,
+        kept_share=min((1 - service_share) * calm / beside, (1 - ACTS_A_SECOND * act["web"]) * web / web_beside),
+    )
+
+
+async def _act_seconds(traffic: Traffic, seconds: float) -> Mapping[str, float]:
+    """Of processor time for each act, by kind of process, what they take anyhow subtracted."""
+    await asyncio.sleep(SETTLED_SECONDS)
+    async with _taken(traffic) as idle:
+        await asyncio.sleep(seconds)
+    async with traffic.going_on():
+        await asyncio.sleep(SETTLED_SECONDS)
+        acts, began = traffic.acts.granted, time.monotonic()
+        async with _taken(traffic) as busy:
+            await asyncio.sleep(seconds)
+        acts_a_second = (traffic.acts.granted - acts) / (time.monotonic() - began)
+    return {kind: max(0.0, taken - idle[kind]) / acts_a_second for kind, taken in busy.items()}
+
+
+def _read_seconds(
+    rounds: Sequence[ReadRound], act: Mapping[str, float], *, kinds: Sequence[str], is_busy: bool
+) -> float:
+    """Of processor time that these kinds of processes take for a read."""
+    if is_busy:
+        acts = ACTS_A_SECOND * _sum_of(act, kinds)
+        return statistics.median((_sum_of(one.busy_taken, kinds) - acts) / one.busy for one in rounds)
+    return statistics.median(_sum_of(one.calm_taken, kinds) / one.calm for one in rounds)
+
+
+def _sum_of(taken: Mapping[str, float], kinds: Sequence[str]) -> float:
+    return sum(taken[kind] for kind in kinds)
+
+
+@asynccontextmanager
+async def _taken(traffic: Traffic) -> AsyncIterator[dict[str, float]]:
+    """Processor seconds a second inside the block, by kind of process; there when it is over."""
+    taken: dict[str, float] = {}
+    watch = ProcessWatch(_PROCESSES, await traffic.backends())
+    began, load = time.monotonic(), time.process_time()
+    async with watch.watching():
+        yield taken
+    spent = watch.processor_seconds
+    spent[LOAD] += time.process_time() - load
+    taken.update({kind: seconds / (time.monotonic() - began) for kind, seconds in spent.items()})
 
 
 @asynccontextmanager
@@ -453,6 +554,13 @@ def _table(figures: FreshnessFigures) -> Table:
         )
     shares = ", ".join(f"{one.share:.2f}" for one in figures.rounds)
     table.add_row(f"kept of cached reads ({shares})", "", f"{figures.kept_share:.2f}", "", f"{AIM_SHARE:g}")
+    processor = figures.processor
+    table.add_row("the same by the service's processor time", "", f"{processor.kept_share:.2f}", "", f"{AIM_SHARE:g}")
+    table.add_row(f"taken of {processor.cores} cores for acts", "", f"{processor.service_share:.2f}", "", "")
+    acts = ((kind, taken) for kind, taken in processor.act_milliseconds.items() if taken >= LEAST_SAID)
+    kinds = ", ".join(f"{kind} {taken:.2f}" for kind, taken in acts)
+    reads = f"{processor.read_microseconds:.0f} µs, beside acts {processor.read_microseconds_beside_acts:.0f} µs"
+    table.caption = f"Processor time of an act in ms: {kinds}. Of a cached read: {reads}."
     return table
 
 

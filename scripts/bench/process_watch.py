@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 import psutil
 
@@ -17,9 +18,9 @@ OTHERS = "others"
 class ProcessWatch:
     """Looks at the processes below this one twice a second; of one that ends in between the last look counts."""
 
-    def __init__(self, kinds: Mapping[str, str]) -> None:
-        """kinds: a text that is in the command line of each process of the kind."""
-        self._kinds = kinds
+    def __init__(self, kinds: Mapping[str, str], known: Mapping[int, str] = MappingProxyType({})) -> None:
+        """kinds: a text that is in the command line of each process of the kind; known: kinds by process ids."""
+        self._kinds, self._known = kinds, known
         self._first: dict[tuple[int, float], float] = {}
         self._last: dict[tuple[int, float], tuple[str, float]] = {}
         self._resident: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -38,7 +39,7 @@ class ProcessWatch:
     @property
     def processor_seconds(self) -> dict[str, float]:
         """What each kind of process took, and others."""
-        found = dict.fromkeys([*self._kinds, OTHERS], 0.0)
+        found = dict.fromkeys([*self._kinds, *self._known.values(), OTHERS], 0.0)
         for one, (kind, seconds) in self._last.items():
             found[kind] += seconds - self._first.get(one, 0.0)
         return found
@@ -69,5 +70,7 @@ class ProcessWatch:
                 continue  # it has ended
 
     def _kind(self, process: psutil.Process) -> str:
+        if process.pid in self._known:
+            return self._known[process.pid]
         command = " ".join(process.cmdline())
         return next((kind for kind, text in self._kinds.items() if text in command), OTHERS)

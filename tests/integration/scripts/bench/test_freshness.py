@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from scripts.bench.cli import app
+from scripts.bench.freshness import SERVICE
 
 SMALL = ("--users", "1000", "--seconds", "3", "--posts", "1", "--rounds", "1", "--round-seconds", "1")
 
@@ -22,6 +23,12 @@ def test_acts_and_new_posts_are_followed_until_feeds_know_of_them() -> None:
     assert set(figures["statuses"]) == {"200", "202"}
     (reads,) = figures["rounds"]
     assert figures["kept_share"] == reads["busy"] / reads["calm"]
+    processor = figures["processor"]
+    acts = processor["act_milliseconds"]
+    assert all(acts[kind] > 0 for kind in ("web", "worker", "postgres", "app"))
+    assert processor["service_share"] == pytest.approx(0.1 * sum(acts[kind] for kind in SERVICE) / processor["cores"])
+    assert processor["read_microseconds"] > 0
+    assert processor["kept_share"] > 0
 
 
 @pytest.mark.parametrize(("option", "value"), [("--users", "3"), ("--seconds", "0"), ("--posts", "x")])

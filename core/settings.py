@@ -97,7 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     interaction_overlap_seconds: NonNegative = 60.0
     visit_recent_seconds: Positive = 600.0
     renewal_pace_seconds: Positive = 3.0
-    renew_read_after_seconds: NonNegative = 300.0
+    renew_read_after_seconds: NonNegative = 60.0
 
     active_days: Days = 30
     worker_processes: PositiveInt = 1

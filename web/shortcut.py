@@ -77,6 +77,7 @@ class ShortcutProtocol(HttpProtocol):
         return (
             http is not None
             and http.stage is Stage.IDLE
+            and http.request is None  # which may be answered before its body has come
             and http.keep_alive
             and not self.recv_buffer
             and self._can_write.is_set()

@@ -284,6 +284,16 @@ async def test_requests_sent_one_behind_the_other_are_answered_in_their_order(
     assert taken[0] == SHORT
 
 
+async def test_a_body_that_nobody_read_is_not_taken_for_a_request(service: Served, taken: list[str]) -> None:
+    body = request_of(limit=1)
+    unread = f"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+    first, second = await answers_to(service, [unread, body, request_of(limit=2)], 2)
+
+    assert (first.status, second.page["count"]) == (404, 2)
+    assert taken == [SHORT]
+
+
 async def test_who_is_waited_for_on_the_long_way_is_not_overtaken(service: Served, stage: Stage) -> None:
     stage.next_feed = None
 

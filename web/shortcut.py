@@ -55,10 +55,9 @@ class ShortcutProtocol(HttpProtocol):
             return
         self._time = monotonic()
         self._held += data
-        if self._answering is not None:
-            if len(self._held) > MAX_BODY_BYTES and self.transport is not None:
-                self.transport.pause_reading()
-        elif len(self._held) >= self._needed:
+        if len(self._held) > max(self._needed, MAX_BODY_BYTES) and self.transport is not None:
+            self.transport.pause_reading()
+        if self._answering is None and len(self._held) >= self._needed:
             self._take()
 
     def close_if_idle(self) -> bool:
@@ -92,6 +91,7 @@ class ShortcutProtocol(HttpProtocol):
         end = head.length + head.body_length
         if len(self._held) < end:
             self._needed = end  # the rest of the body is still to come
+            self._read_on()
             return
         received, self._held, self._needed = self._held[:end], self._held[end:], 0
         try:
@@ -113,8 +113,9 @@ class ShortcutProtocol(HttpProtocol):
             self._hand_on(asked.received)
             return
         self.transport.write(answer)
+        if len(self._held) <= MAX_BODY_BYTES:  # else more would come with each answer than it took away
+            self._read_on()
         if self._held:
-            self.transport.resume_reading()
             self._take_next()
 
     def _take_next(self) -> None:
@@ -123,6 +124,11 @@ class ShortcutProtocol(HttpProtocol):
             self._take()
         else:
             self._hand_on(b"")
+
+    def _read_on(self) -> None:
+        """After a pause, if there was one."""
+        if self.transport is not None:
+            self.transport.resume_reading()
 
     def _hand_on(self, received: bytes) -> None:
         """Let Sanic have this and all that has come in since, and what is still to come."""

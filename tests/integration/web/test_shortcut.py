@@ -32,6 +32,7 @@ from web.json_body import MAX_BODY_BYTES
 
 GENERATE = "/recommendations/generate"
 WITHIN_SECONDS = 10.0
+READ_AT_ONCE_BYTES = 256 * 1024  # the most that asyncio hands over in one piece
 SHORT, LONG = "the shortcut", "the long way"
 
 
@@ -253,14 +254,24 @@ async def test_a_body_at_the_limit_may_come_in_pieces(service: Served, taken: li
     assert answer.status == 200
 
 
-async def test_whoever_sends_more_and_more_behind_a_request_gets_every_answer(
-    service: Served, taken: list[str]
+@pytest.mark.parametrize(("size", "count"), [(MAX_BODY_BYTES, 60), (MAX_BODY_BYTES // 8, 500)])
+async def test_of_whoever_sends_more_and_more_no_more_is_held_than_comes_at_once_and_each_request_is_answered(
+    service: Served, stage: Stage, monkeypatch: pytest.MonkeyPatch, size: int, count: int
 ) -> None:
-    body = json.dumps({"user_id": USER, "limit": 1}).encode().ljust(MAX_BODY_BYTES)
+    held: list[int] = []
+    look = stage.cached_users.get
 
-    answers = await answers_to(service, [request_of(body=body) * 8], 8)
+    async def noted(user_id: UUID) -> CachedUser:
+        held.extend(len(connection._held) for connection in service.server.connections)
+        return await look(user_id)
 
-    assert [answer.page["count"] for answer in answers] == [1] * 8
+    monkeypatch.setattr(FakeCachedUsers, "get", lambda _, user_id: noted(user_id))
+    body = json.dumps({"user_id": USER, "limit": 1}).encode().ljust(size)
+
+    answers = await answers_to(service, [request_of(body=body) * count], count)
+
+    assert [answer.page["count"] for answer in answers] == [1] * count
+    assert max(held) <= MAX_BODY_BYTES + READ_AT_ONCE_BYTES
 
 
 async def test_a_head_may_come_in_pieces(service: Served, taken: list[str]) -> None:

@@ -109,7 +109,7 @@ class ShortcutProtocol(HttpProtocol):
         self._answering = None
         if self.transport is None or self.transport.is_closing():
             return
-        if answer is None or self._app.ctx.readiness.phase is Phase.DRAINING:
+        if answer is None:
             self._hand_on(asked.received)
             return
         self.transport.write(answer)
@@ -152,7 +152,7 @@ async def _answer_from_cache(app: App, asked: _Asked) -> bytes | None:
     """As `generate` in web/routes/recommendations.py gives it; None where the cache alone has none."""
     use_cases, request_id = app.ctx.use_cases, own_or_new(asked.head.request_id)
     page = await use_cases.recommend_posts.from_cache(asked.request)
-    if page is None:
+    if page is None or app.ctx.readiness.phase is Phase.DRAINING:
         return None
     found = perf_counter()
     applied = asked.preferences.applied(popular=page.source is FeedSource.POPULAR)

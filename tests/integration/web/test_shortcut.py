@@ -373,6 +373,23 @@ async def test_while_draining_connections_are_closed_behind_their_answers(servic
     assert taken == [LONG]
 
 
+async def test_an_answer_that_is_under_way_when_draining_begins_is_one_line_in_the_log(
+    service: Served, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = stage.cached_users.get
+
+    async def last(user_id: UUID) -> CachedUser:
+        await service.server.before_stop()
+        return await look(user_id)
+
+    monkeypatch.setattr(FakeCachedUsers, "get", lambda _, user_id: last(user_id))
+    with capture_logs() as logs:
+        answer = await answer_to(service)
+
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert [line["path"] for line in logs if line["path"] == GENERATE] == [GENERATE]
+
+
 async def test_a_request_is_one_line_in_the_log_and_one_answer_in_the_figures(service: Served) -> None:
     with capture_logs() as logs:
         await answer_to(service)

@@ -64,6 +64,12 @@ class ShortcutProtocol(HttpProtocol):
         """Not while an answer is under way."""
         return self._answering is None and not self._held and super().close_if_idle()
 
+    def check_timeouts(self) -> None:
+        """For the rest of a body Sanic waits, which answers at the end of its patience instead of closing silently."""
+        if self._held and self._answering is None:
+            self._hand_on(b"")
+        super().check_timeouts()  # type: ignore[no-untyped-call]
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody waits for the answer any more."""
         if self._answering is not None:

@@ -244,6 +244,18 @@ async def test_a_body_may_come_in_pieces(service: Served, taken: list[str]) -> N
     assert answer.page["count"] == 40
 
 
+async def test_who_stops_in_the_middle_of_a_body_is_told_so(service: Served, sanic: Served, taken: list[str]) -> None:
+    half = request_of()[:-5]
+    answers = []
+
+    for server in (service, sanic):
+        server.server.app.config.REQUEST_TIMEOUT = server.server.app.config.RESPONSE_TIMEOUT = 0.2
+        answers += await answers_to(server, [half])
+
+    assert [(answer.status, answer.headers["connection"]) for answer in answers] == [(503, "close")] * 2
+    assert taken == []
+
+
 async def test_a_body_at_the_limit_may_come_in_pieces(service: Served, taken: list[str]) -> None:
     body = json.dumps({"user_id": USER}).encode().ljust(MAX_BODY_BYTES)
     sent = request_of(body=body)

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from sanic import Request
-from sanic.exceptions import PayloadTooLarge
+from sanic.exceptions import BadURL, PayloadTooLarge
 from sanic.http import Http
 
 from web.context import RequestContext
@@ -24,8 +24,14 @@ def body_limit(path: str) -> int:
 class BoundedRequest(Request):
     """Refuses a body by its announced length where there is one, else as soon as it is too long."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(self, *, url_bytes: bytes, head: bytes = b"", **named: Any) -> None:
+        """Without a head it stands for what could not be read, and is a request whatever its URL."""
+        try:
+            super().__init__(url_bytes=url_bytes, head=head, **named)
+        except BadURL:
+            if head:
+                raise
+            super().__init__(url_bytes=b"*", **named)
         self._ctx = RequestContext()  # not at its first use: its time begins now
 
     async def receive_body(self) -> None:

@@ -520,9 +520,18 @@ class TestErrors:
         problem_of(answer, 405, "method-not-allowed")
         assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
-    async def test_what_is_no_http_is_a_problem_too(self, service: Served) -> None:
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"NONSENSE",
+            b"GET nonsense HTTP/1.1",
+            b"GET \xff[ HTTP/1.1",
+            b"CONNECT x:80 HTTP/1.1",
+        ],
+    )
+    async def test_what_is_no_http_is_a_problem_too(self, service: Served, sent: bytes) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-        writer.write(b"NONSENSE\r\n\r\n")
+        writer.write(sent + b"\r\n\r\n")
         answer = await reader.read()
         writer.close()
 

@@ -527,6 +527,12 @@ class TestErrors:
             b"GET nonsense HTTP/1.1",
             b"GET \xff[ HTTP/1.1",
             b"CONNECT x:80 HTTP/1.1",
+            b"GET /health HTTP/1.1\r\nContent-Length : 5",
+            b"GET /health HTTP/1.1\r\nA: b\r\n Transfer-Encoding: chunked",
+            b"GET /health HTTP/1.1\r\nA: b\nTransfer-Encoding: chunked",
+            b"GET /health HTTP/1.1\r\nA: b\rTransfer-Encoding: chunked",
+            b"GET /health HTTP/1.1\r\nA: b\0c",
+            b"GET /health HTTP/1.1\r\n: b",
         ],
     )
     async def test_what_is_no_http_is_a_problem_too(self, service: Served, sent: bytes) -> None:

@@ -23,6 +23,7 @@ from web.requests import body_request, read_body
 from web.server_timing import SERVER_TIMING, timing_of, whole_timing
 
 NO_PREFERENCES = Preferences()
+LAST_REQUEST_SECONDS = 0.1  # much longer than a turn of a busy loop, much shorter than a shutdown may take
 
 
 class _Asked(NamedTuple):
@@ -61,8 +62,14 @@ class ShortcutProtocol(HttpProtocol):
             self._take()
 
     def close_if_idle(self) -> bool:
-        """Not while an answer is under way."""
-        return self._answering is None and not self._held and super().close_if_idle()
+        """Soon, not at once: a request may have come that has yet to be read, and nobody would answer it."""
+        self.loop.call_later(LAST_REQUEST_SECONDS, self._close_if_still_idle)
+        return False
+
+    def _close_if_still_idle(self) -> None:
+        """Not while an answer is under way, or a request lies there."""
+        if self._answering is None and not self._held and not self.recv_buffer:
+            super().close_if_idle()
 
     def check_timeouts(self) -> None:
         """For the rest of a body Sanic waits, which answers at the end of its patience instead of closing silently."""

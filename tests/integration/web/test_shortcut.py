@@ -343,7 +343,7 @@ async def test_an_answer_that_is_under_way_is_not_overtaken_and_its_connection_n
         await asked.wait()
         (connection,) = [one for one in service.server.connections if one._answering is not None]
         writer.write(request_of(limit=2) + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert not connection.close_if_idle()
+        connection._close_if_still_idle()
         gate.set()
         answers = [await read_answer(reader) for _ in range(3)]
         writer.close()
@@ -383,6 +383,32 @@ async def test_while_draining_connections_are_closed_behind_their_answers(servic
 
     assert (answer.status, answer.headers["connection"]) == (200, "close")
     assert taken == [LONG]
+
+
+async def test_a_request_that_has_come_when_idle_connections_are_closed_is_answered(service: Served) -> None:
+    async with asyncio.timeout(WITHIN_SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(request_of())
+        await read_answer(reader)
+        await service.server.before_stop()
+        writer.write(request_of())
+        for connection in list(service.server.connections):
+            connection.close_if_idle()
+        answer = await read_answer(reader)
+        writer.close()
+
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+
+
+async def test_a_connection_without_a_request_is_closed_when_it_is_to_be(service: Served) -> None:
+    async with asyncio.timeout(WITHIN_SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(request_of())
+        await read_answer(reader)
+        for connection in list(service.server.connections):
+            connection.close_if_idle()
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def test_an_answer_that_is_under_way_when_draining_begins_is_one_line_in_the_log(

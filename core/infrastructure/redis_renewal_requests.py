@@ -10,11 +10,12 @@ REQUESTS_KEY = "renewals"
 REQUESTS_AT_MOST = 100_000
 NOTED_AT_MOST = 50_000
 KEPT_SECONDS = 600
+USERS_A_SCRIPT = 500
 
 # Where nobody takes them no more come in, and in the end all are forgotten.
 _FLUSH = f"""
 if redis.call('SCARD', KEYS[1]) >= {REQUESTS_AT_MOST} then return end
-for start = 1, #ARGV, 1000 do redis.call('SADD', KEYS[1], unpack(ARGV, start, math.min(start + 999, #ARGV))) end
+redis.call('SADD', KEYS[1], unpack(ARGV))
 redis.call('EXPIRE', KEYS[1], {KEPT_SECONDS})
 """
 
@@ -33,11 +34,12 @@ class RedisRenewalRequests:
             self._noted.add(user_id)
 
     async def flush(self) -> None:
-        """All that was noted, in one script."""
-        noted, self._noted = self._noted, set()
-        if noted:
+        """Some users a script: other clients come in between."""
+        noted, self._noted = list(self._noted), set()
+        for start in range(0, len(noted), USERS_A_SCRIPT):
             with translated(CacheUnavailable):
-                await self._flush(keys=[REQUESTS_KEY], args=[user.bytes for user in noted])
+                some = noted[start : start + USERS_A_SCRIPT]
+                await self._flush(keys=[REQUESTS_KEY], args=[user.bytes for user in some])
 
     async def take(self, at_most: int) -> Collection[UUID]:
         """Whichever come first."""

@@ -1,5 +1,6 @@
 """Visits in a sorted set of Redis, by the server's own clock."""
 
+import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from uuid import UUID
 
@@ -10,21 +11,23 @@ VISITS_KEY = "visits"
 RECENT_SECONDS = 600.0
 VISITORS_AT_MOST = 100_000
 NOTED_AT_MOST = 50_000
+TOLD_SHARE, TOLD_AT_MOST = 0.1, 100_000
+"""For a tenth of the time in which a visit counts its user is not told of again."""
 PAGE = 1000
+USERS_A_SCRIPT = 500
+"""Half a millisecond of Redis: answers that wait for it do not show it."""
 
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 """
 _FLUSH = f"""{_NOW}
-for start = 2, #ARGV, 1000 do
-    local visits = {{}}
-    for place = start, math.min(start + 999, #ARGV) do
-        visits[#visits + 1] = now
-        visits[#visits + 1] = ARGV[place]
-    end
-    redis.call('ZADD', KEYS[1], unpack(visits))
+local visits = {{}}
+for place = 2, #ARGV do
+    visits[#visits + 1] = now
+    visits[#visits + 1] = ARGV[place]
 end
+redis.call('ZADD', KEYS[1], unpack(visits))
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[1]))
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -{VISITORS_AT_MOST + 1})
 redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[1]))
@@ -50,21 +53,28 @@ class RedisVisits:
         self._client = client
         self._recent_seconds = recent_seconds
         self._noted: set[UUID] = set()
+        self._told: set[UUID] = set()
+        self._tell_all_again_at = 0.0
         self._flush = client.register_script(_FLUSH)
         self._recent_among = client.register_script(_RECENT_AMONG)
         self._recent = client.register_script(_RECENT)
 
     def note(self, user_id: UUID) -> None:
-        """Keep the user until the next flush, as long as there is room."""
-        if len(self._noted) < NOTED_AT_MOST:
+        """Keep the user until the next flush, as long as there is room, unless that was told a moment ago."""
+        if user_id not in self._told and len(self._noted) < NOTED_AT_MOST:
             self._noted.add(user_id)
 
     async def flush(self) -> None:
-        """All that was noted, in one script."""
-        noted, self._noted = self._noted, set()
-        if noted:
+        """Some users a script: other clients come in between."""
+        noted, self._noted = list(self._noted), set()
+        now = time.monotonic()
+        if now >= self._tell_all_again_at or len(self._told) + len(noted) > TOLD_AT_MOST:
+            self._told, self._tell_all_again_at = set(), now + TOLD_SHARE * self._recent_seconds
+        for start in range(0, len(noted), USERS_A_SCRIPT):
+            some = noted[start : start + USERS_A_SCRIPT]
             with translated(CacheUnavailable):
-                await self._flush(keys=[VISITS_KEY], args=[self._recent_seconds, *(user.bytes for user in noted)])
+                await self._flush(keys=[VISITS_KEY], args=[self._recent_seconds, *(user.bytes for user in some)])
+            self._told.update(some)
 
     async def recent_among(self, user_ids: Collection[UUID]) -> set[UUID]:
         """A thousand at a time."""

@@ -1,16 +1,19 @@
 """Recent visitors are known to all processes, in the fake and in Redis."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest import mock
 from uuid import UUID, uuid4
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.application.ports.visits import Visits
 from core.domain.errors import CacheUnavailable
 from core.infrastructure import redis_visits
 from core.infrastructure.redis_client import open_redis
-from core.infrastructure.redis_visits import RECENT_SECONDS, VISITS_KEY, RedisVisits
+from core.infrastructure.redis_visits import RECENT_SECONDS, TOLD_SHARE, VISITS_KEY, RedisVisits
 from tests.fakes.visits import FakeVisits
 
 FIRST, SECOND, STRANGER = uuid4(), uuid4(), uuid4()
@@ -124,3 +127,37 @@ async def test_a_process_notes_no_more_than_there_is_room_for(client: Any, monke
     await visits.flush()
 
     assert await all_recent(visits) == [FIRST]
+
+
+async def test_who_comes_again_and_again_is_told_of_now_and_then(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    visits = RedisVisits(client)
+    visits.note(FIRST)
+    await visits.flush()
+    told_at = await client.zscore(VISITS_KEY, FIRST.bytes)
+
+    visits.note(FIRST)
+    visits.note(SECOND)
+    await visits.flush()
+
+    assert await client.zscore(VISITS_KEY, FIRST.bytes) == told_at
+    assert await visits.recent_among([FIRST, SECOND]) == {FIRST, SECOND}
+    later = time.monotonic() + TOLD_SHARE * RECENT_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    await visits.flush()
+    visits.note(FIRST)
+    await visits.flush()
+    assert await client.zscore(VISITS_KEY, FIRST.bytes) > told_at
+
+
+async def test_what_could_not_be_told_is_told_at_the_next_visit(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    visits = RedisVisits(client)
+    visits.note(FIRST)
+    with monkeypatch.context() as away:
+        away.setattr(visits, "_flush", mock.AsyncMock(side_effect=RedisConnectionError("away")))
+        with pytest.raises(CacheUnavailable):
+            await visits.flush()
+
+    visits.note(FIRST)
+    await visits.flush()
+
+    assert await visits.recent_among([FIRST]) == {FIRST}

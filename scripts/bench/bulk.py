@@ -21,7 +21,7 @@ from core.domain.errors import ThreadsMlError
 from core.domain.job import Queue
 from core.infrastructure.alembic_migrations import migrate
 from core.infrastructure.artefact_stores import artefact_store
-from core.infrastructure.data_directory import DataDirectory, RunningServers
+from core.infrastructure.data_directory import RunningServers
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from core.infrastructure.held_popular_feed import HeldPopular
 from core.infrastructure.in_memory_recommender import InMemoryRecommender
@@ -34,7 +34,6 @@ from core.infrastructure.postgres_popular_posts import PostgresPopularPosts
 from core.infrastructure.ranking_model import RankingModel
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_feed_cache import feed_key
-from core.infrastructure.redis_job_queue import RedisJobQueue
 from core.settings import Settings
 from scripts.bench.bulk_stages import microseconds_by_stage
 from scripts.bench.http_load import Answer, Connection, post_request
@@ -146,10 +145,7 @@ async def measure(users: int, posts: int, interactions: int, misses: float, samp
                 await pool.execute(_ONE_FEED)
         await service.run("train", "--no-gate")
         async with service.up():
-            servers = DataDirectory(service.folder / "data").read_servers()
-            if servers is None:
-                raise ThreadsMlError("the service does not say where its servers are")
-            return await _Measurement(service, servers, (posts, interactions), sample)(misses)
+            return await _Measurement(service, service.servers(), (posts, interactions), sample)(misses)
 
 
 class _Measurement:
@@ -160,7 +156,8 @@ class _Measurement:
         self._service, self._servers, self._made_of, self._sample = service, servers, made_of, sample
 
     async def __call__(self, misses: float) -> BulkFigures:
-        await self._until_workers_live()
+        # Else the command would start one of its own.
+        await self._service.until_workers_live(Queue.FEEDS_BULK)
         watch, began = ProcessWatch(_PROCESSES), time.monotonic()
         async with watch.watching():
             seconds = await self._enqueue("--all")
@@ -195,12 +192,6 @@ class _Measurement:
         began = time.perf_counter()
         await self._service.run("enqueue", "--wait", "--force", *arguments)
         return time.perf_counter() - began
-
-    async def _until_workers_live(self) -> None:
-        """Else the command would start one of its own."""
-        async with open_redis(self._servers.broker_url, timeout_seconds=TIMEOUT_SECONDS) as broker:
-            while not await RedisJobQueue(broker).workers_alive(Queue.FEEDS_BULK):  # noqa: ASYNC110 - another process's
-                await asyncio.sleep(0.1)
 
     async def _others(self, pool: Pool, user_ids: Sequence[UUID]) -> tuple[float, float, dict[str, float]]:
         """Seconds that the plain way takes, users a second of the kernel alone, and what each stage takes."""

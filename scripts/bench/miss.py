@@ -15,6 +15,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from core.domain.job import Queue
 from core.infrastructure.alembic_migrations import migrate
 from core.infrastructure.embedded_postgres import EmbeddedPostgres
 from scripts.bench.http_load import Answer, Connection, post_request
@@ -79,6 +80,7 @@ async def measure(users: int, requests: int, seed: int) -> MissFigures:
             asked = await users_with_history(postgres.url, WARM_UP + requests, seed)
         await service.run("train", "--no-gate")
         async with service.up():
+            await service.until_workers_live(Queue.FEEDS)
             answers = await _asked(service.port, asked, seed)
         return _figures(answers[WARM_UP:], users)
 

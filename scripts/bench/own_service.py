@@ -11,6 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from core.domain.errors import ThreadsMlError
+from core.domain.job import Queue
+from core.infrastructure.data_directory import DataDirectory, RunningServers
+from core.infrastructure.redis_client import open_redis
+from core.infrastructure.redis_job_queue import RedisJobQueue
 from scripts.bench.http_load import Connection
 
 HOST = "127.0.0.1"
@@ -50,6 +54,19 @@ class OwnService:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
             await draining
+
+    def servers(self) -> RunningServers:
+        """Where those of the running service are."""
+        servers = DataDirectory(self.folder / "data").read_servers()
+        if servers is None:
+            raise ThreadsMlError("the service does not say where its servers are")
+        return servers
+
+    async def until_workers_live(self, queue: Queue) -> None:
+        """They are there a little later than the service is ready."""
+        async with open_redis(self.servers().broker_url, timeout_seconds=TIMEOUT_SECONDS) as broker:
+            while not await RedisJobQueue(broker).workers_alive(queue):  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(0.1)
 
     async def _start(self, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

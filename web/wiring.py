@@ -203,8 +203,10 @@ async def _open_servers(stack: AsyncExitStack, settings: Settings) -> _Servers:
     """Requests would rather do without a server than wait for it; what is read in the background finds it again."""
     postgres, cache, queue = breakers = tuple(CircuitBreaker(server) for server in ("postgres", "redis", "queue"))
     pool = await stack.enter_async_context(open_pool(settings.database_url, settings.database_pool_size))
+    guarded_pool = GuardedPool(pool, postgres, settings.database_timeout_seconds)
+    await stack.enter_async_context(postgres.probed(guarded_pool.ping))
     return _Servers(
-        GuardedPool(pool, postgres, settings.database_timeout_seconds),
+        guarded_pool,
         await _open_cache(stack, settings, cache),
         *await _open_queue(stack, settings, queue),
         breakers,

@@ -1,11 +1,14 @@
 """A circuit breaker: a server that does not answer is left alone for a while, so that nobody waits for it in vain."""
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import StrEnum
 
 import structlog
+
+from core.infrastructure.task_ending import end_task
 
 FAILURES_IN_A_ROW = 3
 REST_SECONDS = 1.0
@@ -21,7 +24,8 @@ class CircuitState(StrEnum):
 class CircuitBreaker:
     """Opens after a few failures in a row; after each rest one call goes through to see, and closes it if all is well.
 
-    For one event loop; the states are told in the log, once each.
+    That call is the prober's where there is one; another goes through only if the prober lets a rest more pass. For one
+    event loop; the states are told in the log, once each.
     """
 
     def __init__(
@@ -39,6 +43,25 @@ class CircuitBreaker:
         self._failures = 0
         self._opened_at: float | None = None
         self._is_probing = False
+        self._is_open = asyncio.Event()
+        self._prober: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def probed(self, ask: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+        """Inside the block nobody else waits to see whether the server is back. ask: something cheap, by a call."""
+        self._prober = asyncio.create_task(self._probe_for_ever(ask))
+        try:
+            yield
+        finally:
+            prober, self._prober = self._prober, None
+            await end_task(prober)
+
+    async def _probe_for_ever(self, ask: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await self._is_open.wait()
+            await asyncio.sleep(self._rest_seconds)
+            with suppress(Exception):  # the breaker has seen it
+                await ask()
 
     @property
     def state(self) -> CircuitState:
@@ -47,8 +70,12 @@ class CircuitBreaker:
 
     def check(self, refusal: Exception) -> None:
         """Raise the refusal if a call would do so now."""
-        if self._opened_at is not None and (self._is_probing or self._now() < self._opened_at + self._rest_seconds):
+        if self._opened_at is not None and (self._is_probing or self._now() < self._opened_at + self._rest()):
             raise refusal
+
+    def _rest(self) -> float:
+        is_next = self._prober is None or asyncio.current_task() is self._prober
+        return self._rest_seconds if is_next else 2 * self._rest_seconds
 
     @contextmanager
     def call(self, refusal: Exception, *failures: type[BaseException]) -> Iterator[None]:
@@ -85,10 +112,12 @@ class CircuitBreaker:
             self._opened_at = self._now()
         elif self._failures >= self._failures_in_a_row:
             self._opened_at = self._now()
+            self._is_open.set()
             structlog.get_logger().warning("circuit_opened", server=self.server, failures=self._failures)
 
     def _answered(self) -> None:
         self._failures = 0
         if self._opened_at is not None:
             self._opened_at = None
+            self._is_open.clear()
             structlog.get_logger().info("circuit_closed", server=self.server)

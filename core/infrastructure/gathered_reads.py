@@ -50,7 +50,9 @@ class GatheredReads:
             with translated(self._unavailable):
                 values = await self._client.mget(list(chain.from_iterable(asked)))
         except Exception as error:  # whatever it is, those who wait must hear of it
-            for answer in chain.from_iterable(asked.values()):
+            # Those too who came meanwhile: nobody waits for a second try when the first took its time.
+            later, self._asked = self._asked, {}
+            for answer in chain.from_iterable([*asked.values(), *later.values()]):
                 if not answer.done():
                     answer.set_exception(error)
                     answer.exception()  # who has left in the meantime need not hear of it

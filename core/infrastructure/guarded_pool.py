@@ -33,6 +33,11 @@ class GuardedPool:
         self._at_most_seconds = at_most_seconds
         self._places = Places(pool.get_max_size(), at_most_seconds)
 
+    async def ping(self) -> None:
+        """The cheapest question."""
+        async with self.acquire(self._at_most_seconds) as connection:
+            await connection.execute("select 1")
+
     @asynccontextmanager
     async def acquire(self, timeout: float) -> AsyncIterator[Any]:  # noqa: ARG002, ASYNC109 - as a pool's
         """A connection; ConnectionError without a try while the breaker is open, TimeoutError when the time is over."""

@@ -38,13 +38,23 @@ async def open_redis(
     """A client that connects when it is first used; nothing is sent twice behind the caller's back.
 
     Callers beyond the number of connections wait for one, no longer than the timeout; behind a breaker only the first
-    callers of an outage wait at all. Who subscribes takes a connection away from the others.
+    callers of an outage wait at all, and nobody for its end. Who subscribes takes a connection away from the others.
     """
     options = connection_options(url, timeout_seconds=timeout_seconds, verify_tls=verify_tls, variable=variable)
     pool = BlockingConnectionPool.from_url(
         url, max_connections=pool_size, timeout=timeout_seconds, retry=Retry(NoBackoff(), 0), **options
     )
-    client = Redis.from_pool(pool) if breaker is None else GuardedRedis(pool, breaker)
+    if breaker is None:
+        async with closed(Redis.from_pool(pool)) as client:
+            yield client
+        return
+    async with closed(GuardedRedis(pool, breaker)) as guarded, breaker.probed(guarded.ping):
+        yield guarded
+
+
+@asynccontextmanager
+async def closed(client: RedisClient) -> AsyncIterator[RedisClient]:
+    """At the end of the block, with its connections."""
     try:
         yield client
     finally:

@@ -115,3 +115,20 @@ async def test_a_silent_server_is_noticed_once_and_used_again_when_it_speaks(own
 
     assert is_open
     assert [type(outcome) for outcome in outcomes] == [ArchiveUnavailable] * 3
+
+
+async def test_a_server_that_speaks_again_is_used_again_though_nobody_asked(own_postgres: EmbeddedPostgres) -> None:
+    breaker = CircuitBreaker("postgres", failures_in_a_row=1, rest_seconds=0.05)
+    async with open_pool(own_postgres.url) as pool:
+        guarded = GuardedPool(pool, breaker, at_most_seconds=0.2)
+        async with breaker.probed(guarded.ping):
+            async with silenced_postgres(own_postgres):
+                with pytest.raises(ArchiveUnavailable):
+                    await ask(guarded)
+                was_open = breaker.state is CircuitState.OPEN
+
+            async with asyncio.timeout(WITHIN_SECONDS):
+                while breaker.state is CircuitState.OPEN:  # noqa: ASYNC110 - it tells the log alone
+                    await asyncio.sleep(0.02)
+
+    assert was_open

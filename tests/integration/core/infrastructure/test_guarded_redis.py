@@ -108,6 +108,22 @@ async def test_a_silent_server_is_noticed_once_and_used_again_when_it_speaks(own
     assert is_open
 
 
+async def test_a_server_that_speaks_again_is_used_again_though_nobody_asked(own_valkey: EmbeddedValkey) -> None:
+    breaker = CircuitBreaker("redis", failures_in_a_row=1, rest_seconds=0.05)
+    async with open_redis(own_valkey.url(0), timeout_seconds=0.2, breaker=breaker) as client:
+        own_valkey.process.send(signal.SIGSTOP)
+        with pytest.raises(CacheUnavailable):
+            await RedisFeedCache(client).get(uuid4())
+        was_open = breaker.state is CircuitState.OPEN
+
+        own_valkey.process.send(signal.SIGCONT)
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while breaker.state is CircuitState.OPEN:  # noqa: ASYNC110 - it tells the log alone
+                await asyncio.sleep(0.02)
+
+    assert was_open
+
+
 async def _looked(cache: RedisFeedCache) -> None:
     try:
         await cache.get(uuid4())

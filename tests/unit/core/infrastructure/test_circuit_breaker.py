@@ -8,6 +8,8 @@ from structlog.testing import capture_logs
 
 from core.infrastructure.circuit_breaker import CircuitBreaker, CircuitState
 
+WITHIN_SECONDS = 20
+
 
 class Refused(Exception):
     """What a caller is told while the breaker is open."""
@@ -129,3 +131,34 @@ def test_each_change_of_state_is_one_line_in_the_log(server: Server) -> None:
         ("circuit_opened", "redis"),
         ("circuit_closed", "redis"),
     ]
+
+
+async def test_others_leave_the_call_after_a_rest_to_the_prober_unless_it_makes_none(server: Server) -> None:
+    async with server.breaker.probed(asyncio.Event().wait):
+        server.fail(3)
+        server.seconds = 2.0
+        server.refuse()
+
+        server.seconds = 4.0
+        server.ask()
+
+    assert server.breaker.state is CircuitState.CLOSED
+
+
+async def test_the_prober_asks_until_the_server_is_back() -> None:
+    breaker = CircuitBreaker("redis", failures_in_a_row=1, rest_seconds=0.001)
+    outcomes: list[OSError | None] = [OSError("silent"), OSError("silent"), None]
+
+    async def ask() -> None:
+        with breaker.call(Refused(), OSError):
+            if (error := outcomes.pop(0)) is not None:
+                raise error
+
+    async with breaker.probed(ask):
+        with pytest.raises(OSError, match="silent"):
+            await ask()
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while breaker.state is CircuitState.OPEN:  # noqa: ASYNC110 - it tells the log alone
+                await asyncio.sleep(0.001)
+
+    assert outcomes == []

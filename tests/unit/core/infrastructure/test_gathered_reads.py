@@ -68,6 +68,22 @@ async def test_all_who_asked_hear_of_a_failure_and_the_next_round_is_free_of_it(
     assert await reads.get("a") == b"A"
 
 
+async def test_who_asks_while_a_read_fails_does_not_wait_for_another() -> None:
+    redis = CountedRedis()
+    reads = GatheredReads(redis, CacheUnavailable)
+    redis.gate.clear()
+    redis.is_away = True
+    first = asyncio.ensure_future(reads.get("a"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    second = reads.ask("b")
+    redis.gate.set()
+
+    assert [type(one) for one in await asyncio.gather(first, second, return_exceptions=True)] == [CacheUnavailable] * 2
+    assert redis.rounds == [["a"]]
+
+
 async def test_one_who_gives_up_does_not_take_the_answer_from_the_others() -> None:
     redis = CountedRedis()
     reads = GatheredReads(redis, CacheUnavailable)

@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, cast
 
 import msgspec
@@ -69,8 +68,8 @@ class JobBody(msgspec.Struct, frozen=True, omit_defaults=True):
     problem: Problem | UnsetType = UNSET
 
 
-class Header(StrEnum):
-    """The headers of the service's own answers."""
+class Header:
+    """The headers of the service's own answers; texts, as each answer has a dict of them."""
 
     CACHE_CONTROL = "Cache-Control"
     CONTENT_ENCODING = "Content-Encoding"

@@ -13,8 +13,8 @@ _END = b"\r\n\r\n"
 # Stricter than HTTP: whatever is unusual goes to who knows all of it.
 _LINES = re.compile(rb"(?:[A-Za-z0-9_-]+:[\t\x20-\x7e]*\r\n)+")
 # With any of these something else is to be done than to read a body and to answer.
-_OTHER_WAYS = {b"expect", b"transfer-encoding", b"upgrade"}
-_READ = {b"accept-encoding", b"connection", b"content-length", b"content-type", b"prefer", b"x-request-id"}
+_OTHER_WAYS = {"expect", "transfer-encoding", "upgrade"}
+_READ = {"accept-encoding", "connection", "content-length", "content-type", "prefer", "x-request-id"}
 
 
 class RequestHead(NamedTuple):
@@ -35,24 +35,26 @@ def read_head(received: bytes) -> RequestHead | None:
     end = received.find(_END, len(_BEGINNING))
     if not 0 <= end < LONGEST_HEAD_BYTES or _LINES.fullmatch(received, len(_BEGINNING), end + 2) is None:
         return None
-    fields: dict[bytes, str] = {}
-    for line in received[len(_BEGINNING) : end].split(b"\r\n"):
-        name, _, value = line.partition(b":")
+    fields: dict[str, str] = {}
+    for line in received[len(_BEGINNING) : end].decode("ascii").split("\r\n"):
+        name, _, value = line.partition(":")
         name = name.lower()
-        if name in _OTHER_WAYS or name in fields:
-            return None
         if name in _READ:
-            fields[name] = value.strip().decode("ascii")
-    body_length = _body_length(fields.get(b"content-length", ""))
-    if body_length is None or fields.get(b"connection", KEEP_ALIVE).lower() != KEEP_ALIVE:
+            if name in fields:
+                return None
+            fields[name] = value.strip()
+        elif name in _OTHER_WAYS:
+            return None
+    body_length = _body_length(fields.get("content-length", ""))
+    if body_length is None or fields.get("connection", KEEP_ALIVE).lower() != KEEP_ALIVE:
         return None
     return RequestHead(
         length=end + len(_END),
         body_length=body_length,
-        content_type=fields.get(b"content-type", ""),
-        accept_encoding=fields.get(b"accept-encoding", ""),
-        prefer=fields.get(b"prefer", ""),
-        request_id=fields.get(b"x-request-id", ""),
+        content_type=fields.get("content-type", ""),
+        accept_encoding=fields.get("accept-encoding", ""),
+        prefer=fields.get("prefer", ""),
+        request_id=fields.get("x-request-id", ""),
     )
 
 

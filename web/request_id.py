@@ -23,7 +23,7 @@ def request_id_of(request: HttpRequest) -> str:
 
 def own_or_new(sent: str) -> str:
     """The same for a header as it was sent, empty where it was not."""
-    return sent if _VISIBLE.fullmatch(sent) else os.urandom(16).hex()
+    return sent if sent and _VISIBLE.fullmatch(sent) else os.urandom(16).hex()
 
 
 def name_request(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -44,9 +44,10 @@ class RenewDueFeeds:
     has_missed: bool = False
 
     def note(self, user_ids: Iterable[UUID]) -> None:
-        """Look at these next time, as long as there is room."""
-        room = max(0, WAITING_AT_MOST - len(self.waiting))
-        self.waiting.update(sorted(set(user_ids) - self.waiting)[:room])
+        """Look at these next time, as long as there is room; for whom there is none all are gone through."""
+        room, new = max(0, WAITING_AT_MOST - len(self.waiting)), sorted(set(user_ids) - self.waiting)
+        self.waiting.update(new[:room])
+        self.has_missed |= len(new) > room
 
     async def __call__(self) -> int:
         """Renew the feeds of those who wait, and of those asked for; how many were made together."""
@@ -64,8 +65,14 @@ class RenewDueFeeds:
         return made
 
     async def _heal_what_was_missed(self) -> int:
-        has_missed, self.has_missed = self.has_missed, False
-        return await self.heal() if has_missed else 0
+        if not self.has_missed:
+            return 0
+        self.has_missed = False
+        try:
+            return await self.heal()
+        except Unavailable:
+            self.has_missed = True
+            raise
 
     async def _due_visitors(self, user_ids: Collection[UUID]) -> set[UUID]:
         visitors = await self.visits.recent_among(user_ids)

@@ -189,14 +189,27 @@ async def test_a_full_queue_is_not_asked_for_each_user_and_all_wait() -> None:
     assert scene.renew.waiting == {ANNA, BERT}
 
 
-async def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_wait_than_there_is_room_for_and_the_others_are_found_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(renew_due_feeds, "WAITING_AT_MOST", 1)
     scene = Scene()
 
     scene.renew.note([ANNA])
     scene.renew.note([BERT])
+    waiting = set(scene.renew.waiting)
 
-    assert scene.renew.waiting == {ANNA}
+    assert (waiting, await scene.renew()) == ({ANNA}, 2)
+
+
+async def test_what_was_missed_while_a_server_was_away_is_healed_once_it_is_back() -> None:
+    scene = Scene()
+    scene.renew.has_missed, scene.due.unavailable = True, True
+    with pytest.raises(Unavailable):
+        await scene.renew()
+    scene.due.unavailable = False
+
+    assert await scene.renew() == 2
 
 
 @pytest.mark.parametrize("is_told", [True, False])

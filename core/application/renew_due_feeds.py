@@ -52,16 +52,18 @@ class RenewDueFeeds:
     async def __call__(self) -> int:
         """Renew the feeds of those who wait, and of those asked for; how many were made together."""
         made = await self._heal_what_was_missed()
-        waiting = frozenset(self.waiting)
-        due = await self._due_visitors(waiting) if waiting else set()
-        self.waiting -= waiting - due
+        due = await self._due_who_wait()
         return made + await self._renew(due.union(await self.requests.take(ASKED_AT_MOST)))
 
     async def heal(self) -> int:
-        """Renew the feeds of all due visitors, whatever became of earlier tries; how many were made together."""
+        """Renew the feeds of all due visitors, whatever became of earlier tries; how many were made together.
+
+        However many those are, who acts meanwhile waits for some of them only.
+        """
         made = 0
         async for visitors in self.visits.recent():
-            made += await self._renew(await self.due_users.among(visitors))
+            due = await self.due_users.among(visitors)
+            made += await self._renew(due | await self._due_who_wait())
         return made
 
     async def _heal_what_was_missed(self) -> int:
@@ -73,6 +75,15 @@ class RenewDueFeeds:
         except Unavailable:
             self.has_missed = True
             raise
+
+    async def _due_who_wait(self) -> set[UUID]:
+        """They go on waiting until their feeds are made; the others do not, unless they act while this is found out."""
+        still_waiting, self.waiting = self.waiting, set()
+        try:
+            still_waiting = await self._due_visitors(still_waiting)
+        finally:
+            self.waiting |= still_waiting
+        return still_waiting
 
     async def _due_visitors(self, user_ids: Collection[UUID]) -> set[UUID]:
         visitors = await self.visits.recent_among(user_ids)

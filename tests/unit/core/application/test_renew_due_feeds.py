@@ -93,6 +93,24 @@ async def test_who_acts_while_the_batch_is_made_is_looked_at_again() -> None:
     assert scene.batches == [[ANNA], [ANNA]]
 
 
+async def test_who_acts_while_it_is_found_out_who_is_due_is_looked_at_again() -> None:
+    class ActsMeanwhile(FakeDueUsers):
+        async def among(self, user_ids: Sequence[UUID]) -> set[UUID]:
+            due = await super().among(user_ids)
+            if not self.due:
+                self.due.add(ANNA)
+                scene.renew.note([ANNA])
+            return due
+
+    scene = Scene(due=ActsMeanwhile())
+    scene.renew.note([ANNA])
+    await scene.renew()
+
+    await scene.renew()
+
+    assert scene.batches == [[ANNA]]
+
+
 async def test_who_waits_and_is_due_no_more_is_forgotten() -> None:
     scene = Scene()
     scene.pacing.paced.add(ANNA)
@@ -210,6 +228,21 @@ async def test_what_was_missed_while_a_server_was_away_is_healed_once_it_is_back
     scene.due.unavailable = False
 
     assert await scene.renew() == 2
+
+
+async def test_who_acts_while_many_are_healed_does_not_wait_for_all_of_them() -> None:
+    scene = Scene(visits=FakeVisits({ANNA, BERT, ABSENT}, page=1))
+
+    async def act_meanwhile(user_ids: Sequence[UUID]) -> Collection[UUID]:
+        if not scene.batches:
+            scene.renew.note([ABSENT])
+        return await scene.renew_together(user_ids)
+
+    scene.renew.renew_together = act_meanwhile
+
+    assert await scene.renew.heal() == 3
+
+    assert scene.batches == [[ANNA], [BERT, ABSENT]]
 
 
 @pytest.mark.parametrize("is_told", [True, False])

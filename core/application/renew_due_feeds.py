@@ -94,9 +94,10 @@ class RenewDueFeeds:
         for start in range(0, len(ordered), BATCH):
             batch = ordered[start : start + BATCH]
             admission = await self.pacing.admit(batch)
-            self.note(set(batch) - admission.together - admission.alone)
-            await self._submit(sorted(admission.alone))
+            self.note(set(batch) - admission.together)
+            # First: whoever is in hand when the queue does not answer would be alone for an hour.
             made += await self._renewed(sorted(admission.together)) if admission.together else 0
+            await self._submit(sorted(admission.alone))
         return made
 
     async def _renewed(self, user_ids: Sequence[UUID]) -> int:

@@ -292,3 +292,15 @@ async def test_without_the_queue_whom_a_batch_leaves_out_waits() -> None:
         await scene.round(ANNA)
 
     assert scene.renew.waiting == {ANNA}
+
+
+async def test_without_the_queue_who_is_renewed_together_is_not_alone_the_next_time() -> None:
+    scene = Scene()
+    await scene.pacing.admit([ANNA])
+    scene.pacing.let_time_pass()
+    scene.queue.unavailable = True
+
+    with pytest.raises(Unavailable):
+        await scene.round(ANNA, BERT)
+
+    assert (scene.batches, scene.pacing.in_hand, scene.renew.waiting) == ([[BERT]], {ANNA}, {ANNA})

@@ -1,7 +1,7 @@
 """Have the feeds of due users made anew, of those who are there to see it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -30,7 +30,8 @@ class RenewDueFeeds:
     with its process: there deaths and failures are counted, and one user's do not keep others waiting.
 
     renew_together: see RenewTogether; waiting: users to look at when it is time; has_missed: whether that is not all of
-    them. What a process forgets when it dies `heal` finds. Raises ArchiveUnavailable, CacheUnavailable and
+    them; suspects: those for whom a server did not answer, for good where it is one of them who asks too much of it.
+    What a process forgets when it dies `heal` finds. Raises ArchiveUnavailable, CacheUnavailable and
     QueueUnavailable.
     """
 
@@ -42,6 +43,7 @@ class RenewDueFeeds:
     queue: JobQueue
     waiting: set[UUID] = field(default_factory=set)
     has_missed: bool = False
+    suspects: frozenset[UUID] = frozenset()
 
     def note(self, user_ids: Iterable[UUID]) -> None:
         """Look at these next time, as long as there is room; for whom there is none all are gone through."""
@@ -90,9 +92,8 @@ class RenewDueFeeds:
         return await self.due_users.among(sorted(visitors)) if visitors else set()
 
     async def _renew(self, user_ids: set[UUID]) -> int:
-        made, ordered = 0, sorted(user_ids)
-        for start in range(0, len(ordered), BATCH):
-            batch = ordered[start : start + BATCH]
+        made = 0
+        for batch in self._batches(user_ids):
             admission = await self.pacing.admit(batch)
             self.note(set(batch) - admission.together)
             # First: whoever is in hand when the queue does not answer would be alone for an hour.
@@ -100,21 +101,40 @@ class RenewDueFeeds:
             await self._submit(sorted(admission.alone))
         return made
 
+    def _batches(self, user_ids: set[UUID]) -> Iterator[Sequence[UUID]]:
+        """Suspects have batches of their own, after the others'."""
+        others = sorted(user_ids - self.suspects)
+        for start in range(0, len(others), BATCH):
+            yield others[start : start + BATCH]
+        for user_id in sorted(user_ids & self.suspects):
+            yield [user_id]
+
     async def _renewed(self, user_ids: Sequence[UUID]) -> int:
         # Now: who acts while the batch is made waits again.
         self.waiting.difference_update(user_ids)
         try:
             made = await self.renew_together(user_ids)
-        except (Unavailable, asyncio.CancelledError):
-            self.note(user_ids)
-            await self._lay_down(user_ids)
+        except asyncio.CancelledError:
+            await self._put_back(user_ids)
+            raise
+        except Unavailable:
+            if self.suspects.issuperset(user_ids):
+                await self._submit(user_ids)
+            else:
+                self.suspects = frozenset(user_ids)
+                await self._put_back(user_ids)
             raise
         except Exception:  # whoever made the batch has told of it; it must not stop the others
             await self._submit(user_ids)
             return 0
+        self.suspects = self.suspects.difference(user_ids)
         await self._lay_down(user_ids)
         await self._submit(sorted(set(user_ids).difference(made)))
         return len(made)
+
+    async def _put_back(self, user_ids: Sequence[UUID]) -> None:
+        self.note(user_ids)
+        await self._lay_down(user_ids)
 
     async def _lay_down(self, user_ids: Sequence[UUID]) -> None:
         """Where that fails they are alone next time."""

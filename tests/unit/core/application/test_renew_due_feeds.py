@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -304,3 +305,35 @@ async def test_without_the_queue_who_is_renewed_together_is_not_alone_the_next_t
         await scene.round(ANNA, BERT)
 
     assert (scene.batches, scene.pacing.in_hand, scene.renew.waiting) == ([[BERT]], {ANNA}, {ANNA})
+
+
+async def test_who_asks_too_much_of_a_server_does_not_keep_the_others_of_the_batch_waiting() -> None:
+    scene = Scene()
+
+    async def too_slow_for_anna(user_ids: Sequence[UUID]) -> Collection[UUID]:
+        if ANNA in user_ids:
+            scene.batches.append(list(user_ids))
+            raise ArchiveUnavailable("too slow")
+        return await scene.renew_together(user_ids)
+
+    scene.renew.renew_together = too_slow_for_anna
+    with pytest.raises(Unavailable):
+        await scene.round(ANNA, BERT)
+    for _ in range(2):
+        scene.pacing.let_time_pass()
+        with suppress(Unavailable):
+            await scene.renew()
+
+    assert (scene.batches, scene.jobs, scene.renew.waiting) == ([[ANNA, BERT], [ANNA], [BERT]], [ANNA], set())
+
+
+async def test_after_an_outage_all_are_renewed_together_again() -> None:
+    scene = Scene(failure=ArchiveUnavailable("away"))
+    with pytest.raises(Unavailable):
+        await scene.round(ANNA, BERT)
+    scene.failure = None
+    for _ in range(2):
+        scene.pacing.let_time_pass()
+        await scene.round(ANNA, BERT)
+
+    assert (scene.batches, scene.jobs) == ([[ANNA, BERT], [ANNA], [BERT], [ANNA, BERT]], [])

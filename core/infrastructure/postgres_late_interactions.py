@@ -1,8 +1,11 @@
 """Users of rows whose times are too old for whoever reads on, found by the transactions that wrote them."""
 
+from asyncpg import QueryCanceledError
+
+from core.domain.errors import ArchiveUnavailable
 from core.domain.interaction import InteractionType
 from core.infrastructure.marked_changes import marking
-from core.infrastructure.postgres_pool import Pool, transaction
+from core.infrastructure.postgres_pool import Connection, Pool, transaction
 from core.infrastructure.row_transactions import transaction_of_row
 
 PAUSE_SECONDS = 60.0
@@ -65,6 +68,18 @@ class PostgresLateInteractions:
             all_before = await connection.fetchval(_TURN)
             if all_before is None:
                 return 0
-            count: int = await connection.fetchval(_MARK, all_before, _KNOWN_TYPES, timeout=LONGEST_READ_SECONDS)
+            marked = await _marked(connection, all_before)
             await connection.execute(_REST)
-        return count
+        if isinstance(marked, Exception):
+            raise ArchiveUnavailable("looking for late interactions took longer than it may") from marked
+        return marked
+
+
+async def _marked(connection: Connection, all_before: int) -> int | Exception:
+    """In a part of the transaction: one that is cancelled, as roles have limits, has its rest as well."""
+    try:
+        async with connection.transaction():
+            count: int = await connection.fetchval(_MARK, all_before, _KNOWN_TYPES, timeout=LONGEST_READ_SECONDS)
+    except (TimeoutError, QueryCanceledError) as error:
+        return error
+    return count

@@ -8,7 +8,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from core.domain.errors import ArchiveUnavailable
 from core.domain.feed import FeedOrder
+from core.infrastructure import postgres_late_interactions
 from core.infrastructure.postgres_due_users import PostgresDueUsers
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_late_interactions import PAUSE_SECONDS, PostgresLateInteractions
@@ -93,6 +95,23 @@ async def test_it_rests_between_two_looks_whoever_asks(pool: Pool) -> None:
     assert count == 0
     pause = await pool.fetchval("select next_at - now() from late_interaction_watermark")
     assert timedelta() < pause <= timedelta(seconds=PAUSE_SECONDS)
+    assert await marked(pool) == 1
+
+
+async def test_it_rests_after_a_look_that_took_too_long_and_nobody_is_forgotten(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store_feed(pool, of=1)
+    await add_interactions(pool, act(1, 1, LONG_AGO))
+    monkeypatch.setattr(postgres_late_interactions, "LONGEST_READ_SECONDS", 0.1)
+
+    async with pool.acquire() as other, other.transaction():
+        await other.execute("lock table feed in access exclusive mode")
+        with pytest.raises(ArchiveUnavailable):
+            await marked(pool)
+    monkeypatch.undo()
+
+    assert await PostgresLateInteractions(pool).mark_forgotten() == 0
     assert await marked(pool) == 1
 
 

@@ -16,7 +16,7 @@ from core.application.ports.popular_posts import HeldPopularFeed
 from core.application.ports.recommender import Recommender
 from core.domain.composition import Composition
 from core.domain.errors import ArchiveUnavailable, CacheUnavailable, QueueUnavailable
-from core.domain.feed import POPULAR_MODEL_VERSION, Feed, FeedOrder
+from core.domain.feed import POPULAR_MODEL_VERSION, Feed, FeedOrder, Reason
 from core.domain.history import History
 from core.domain.job import GenerateMessage
 from core.domain.ranking import Ranking
@@ -24,6 +24,8 @@ from core.domain.ranking import Ranking
 # A feed made while there was no model is replaced soon after the first training.
 VALID_WITHOUT_MODEL = timedelta(minutes=10)
 SESSION_VALID_FOR = timedelta(minutes=5)
+# Posts that nobody else has met yet may have been met by others soon.
+UNMET_VALID_FOR = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,9 @@ class GenerateFeed:
         """Kept in the cache alone, as nobody comes back to it; the model is asked however little is known."""
         feed = await self._composed(history, replace(self.composition, cold_start_threshold=1))
         texts = await self.external_ids.texts_of([item.post_id for item in feed.recommendations])
-        return replace(feed, expires_at=min(feed.expires_at, feed.generated_at + SESSION_VALID_FOR), external_ids=texts)
+        is_met = any(item.reason is Reason.COLLABORATIVE_FILTERING for item in feed.recommendations)
+        expires_at = feed.generated_at + (SESSION_VALID_FOR if is_met else UNMET_VALID_FOR)
+        return replace(feed, expires_at=min(feed.expires_at, expires_at), external_ids=texts)
 
     async def _archived(self, feed: Feed) -> Feed:
         """What the archive holds afterwards, with the texts of ids: a newer feed stays, and is the one to show."""

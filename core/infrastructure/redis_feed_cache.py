@@ -16,7 +16,7 @@ from core.infrastructure.page_rendering import RenderedStart, rendered_starts
 from core.infrastructure.redis_client import RedisClient, translated
 
 READY_CHANNEL = "feed-ready"
-KEPT_AFTER_EXPIRY = timedelta(hours=1)
+KEPT_AFTER_EXPIRY, KEPT_AT_LEAST = timedelta(hours=1), timedelta(minutes=5)
 COLD_SECONDS = 30
 FIRST_PAGE_LIMIT = 50
 FEEDS_A_ROUND_TRIP = 50
@@ -180,9 +180,10 @@ def feed_key(user_id: UUID | str) -> str:
 
 
 def _kept_milliseconds(feed: Feed) -> int:
-    """What was to be fresh for minutes is not kept for an hour afterwards."""
+    """What was to be fresh for minutes is not kept for an hour afterwards, but long enough for next pages."""
     fresh_for = feed.expires_at - feed.generated_at
-    stale_for = fresh_for if timedelta() < fresh_for < KEPT_AFTER_EXPIRY else KEPT_AFTER_EXPIRY
+    is_brief = timedelta() < fresh_for < KEPT_AFTER_EXPIRY
+    stale_for = max(fresh_for, KEPT_AT_LEAST) if is_brief else KEPT_AFTER_EXPIRY
     remaining = feed.expires_at - datetime.now(UTC) + stale_for
     return max(1, remaining // timedelta(milliseconds=1))
 

@@ -354,9 +354,12 @@ async def test_feeds_are_forgotten_but_for_newer_ones(cache: FeedCache) -> None:
     assert await cache.get(other.user_id) == other
 
 
-async def test_what_was_to_be_fresh_for_minutes_is_kept_as_long_again_and_not_for_an_hour(client: Any) -> None:
-    feed = feed_of(uuid4(), expires_in=timedelta(minutes=5))
+@pytest.mark.parametrize(("fresh_seconds", "kept_seconds"), [(900, 1800), (300, 600), (5, 305)])
+async def test_what_was_to_be_fresh_for_minutes_is_kept_as_long_again_at_least_for_next_pages_and_not_for_an_hour(
+    client: Any, fresh_seconds: int, kept_seconds: int
+) -> None:
+    feed = feed_of(uuid4(), expires_in=timedelta(seconds=fresh_seconds))
 
     await RedisFeedCache(client).put(feed)
 
-    assert 500 < await client.ttl(feed_key(feed.user_id)) <= 600
+    assert kept_seconds - 100 < await client.ttl(feed_key(feed.user_id)) <= kept_seconds

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from core.application.generate_feed import SESSION_VALID_FOR, VALID_WITHOUT_MODEL, GenerateFeed
+from core.application.generate_feed import SESSION_VALID_FOR, UNMET_VALID_FOR, VALID_WITHOUT_MODEL, GenerateFeed
 from core.application.make_provisional_feed import MakeProvisionalFeed
 from core.domain.composition import Composition
 from core.domain.errors import ArchiveUnavailable
@@ -290,6 +290,16 @@ async def test_a_session_gets_what_the_model_finds_for_its_posts_alone_kept_for_
     assert around.cache.feeds == {STRANGER: feed}
     assert around.archive.feeds == {}
     assert around.queue.leases == {}
+
+
+async def test_a_session_of_posts_that_nobody_else_has_met_is_looked_at_anew_soon(around: Surroundings) -> None:
+    around.recommender.posts = []
+
+    feed = await around.generate(GenerateMessage(STRANGER, "request-1", (SEEN,)))
+
+    assert feed is not None
+    assert {item.reason for item in feed.recommendations} == {Reason.POPULAR}
+    assert feed.expires_at == CLOCK.now() + UNMET_VALID_FOR
 
 
 async def test_a_session_s_new_list_takes_the_place_of_one_of_a_model_that_was_withdrawn(around: Surroundings) -> None:

@@ -101,7 +101,8 @@ class RecommendPosts:
         return self._fresh(found, request) if found.feed.built_sequence >= request.min_seq else None
 
     def _fresh(self, found: FoundFeed, request: FeedRequest) -> FeedPage:
-        if found.change is not None or self._has_aged(found):
+        is_behind = found.change is not None or self._has_aged(found)
+        if is_behind and not request.recent_post_ids:  # whose feed is made of the posts, which no renewal knows
             self.renewals.note(request.user_id)
         return self._page(found, request)
 

@@ -899,6 +899,16 @@ async def test_a_session_that_asks_again_is_answered_from_the_cache_also_after_i
     assert stage.queue.messages == []
 
 
+async def test_a_session_s_list_is_never_renewed_behind_the_answer_as_for_a_user() -> None:
+    stage = Stage(renew_after=timedelta(minutes=1))
+    await stage.cache.put(feed_of("session"))
+    stage.clock.moment = NOON + timedelta(minutes=2)
+
+    page = await page_from(stage, NO_TIME, SESSION)
+
+    assert (page.source, stage.renewals.noted) == (FeedSource.CACHE, set())
+
+
 async def test_a_session_out_of_patience_takes_a_ticket_with_its_posts() -> None:
     stage = Stage()
 

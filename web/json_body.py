@@ -148,4 +148,4 @@ def _escaped(name: str) -> str:
 
 
 def _with_small_initial(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

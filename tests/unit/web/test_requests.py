@@ -41,6 +41,17 @@ def test_a_whole_body_becomes_a_request() -> None:
     assert body_request(body, default_limit=50) == FeedRequest("anna", 10, ("a", "b"), POSITION)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"{nope", "the body must be JSON: JSON is malformed"), (b"", "the body must be JSON: input data")],
+)
+def test_what_is_no_json_is_told_why_in_words_as_they_are_written(body: bytes, said: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        read_body(JSON, body)
+
+    assert str(raised.value).startswith(said)
+
+
 @pytest.mark.parametrize("user_id", ["a", "x" * 128, "ü" * 128, "\0", "a/b", "😀", " "])
 def test_any_text_of_1_to_128_characters_is_a_user(user_id: str) -> None:
     assert read({"user_id": user_id}).user_id == user_id

@@ -22,7 +22,6 @@ from web.request_id import HEADER, own_or_new
 from web.requests import body_request, read_body
 from web.server_timing import SERVER_TIMING, timing_of, whole_timing
 
-NO_PREFERENCES = Preferences()
 LAST_REQUEST_SECONDS = 0.1  # much longer than a turn of a busy loop, much shorter than a shutdown may take
 
 
@@ -33,7 +32,7 @@ class _Asked(NamedTuple):
     head: RequestHead
     request: FeedRequest
     received: bytes
-    preferences: Preferences
+    preferences: Preferences | None
 
 
 class ShortcutProtocol(HttpProtocol):
@@ -158,7 +157,7 @@ def _asked(app: App, head: RequestHead, received: bytes) -> _Asked:
     began = perf_counter()
     body = read_body(head.content_type, received[head.length :])
     request = body_request(body, app.ctx.settings.recommendation_batch_size)
-    return _Asked(began, head, request, received, read_preferences([head.prefer]) if head.prefer else NO_PREFERENCES)
+    return _Asked(began, head, request, received, read_preferences([head.prefer]) if head.prefer else None)
 
 
 async def _answer_from_cache(app: App, asked: _Asked) -> bytes | None:
@@ -168,7 +167,7 @@ async def _answer_from_cache(app: App, asked: _Asked) -> bytes | None:
     if page is None or app.ctx.readiness.phase is Phase.DRAINING:
         return None
     found = perf_counter()
-    applied = asked.preferences.applied(popular=page.source is FeedSource.POPULAR)
+    applied = asked.preferences.applied(popular=page.source is FeedSource.POPULAR) if asked.preferences else ""
     headers, body = page_head_and_body(page, use_cases.clock.now(), asked.head.accept_encoding, applied)
     seconds = perf_counter() - asked.began
     headers[HEADER] = request_id

@@ -56,13 +56,15 @@ class GatheredReads:
                 if not answer.done():
                     answer.set_exception(error)
                     answer.exception()  # who has left in the meantime need not hear of it
+        except asyncio.CancelledError:
+            for answer in chain.from_iterable(asked.values()):
+                answer.cancel()
+            raise
         else:
-            left = iter(values)
+            end = 0
             for keys, answers in asked.items():
-                found = list(islice(left, len(keys)))
+                start, end = end, end + len(keys)
+                found = values[start:end]
                 for answer in answers:
                     if not answer.done():
                         answer.set_result(found)
-        finally:
-            for answer in chain.from_iterable(asked.values()):
-                answer.cancel()

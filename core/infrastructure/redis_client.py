@@ -3,7 +3,7 @@
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,21 +44,9 @@ async def open_redis(
     pool = BlockingConnectionPool.from_url(
         url, max_connections=pool_size, timeout=timeout_seconds, retry=Retry(NoBackoff(), 0), **options
     )
-    if breaker is None:
-        async with closed(Redis.from_pool(pool)) as client:
-            yield client
-        return
-    async with closed(GuardedRedis(pool, breaker)) as guarded, breaker.probed(guarded.ping):
-        yield guarded
-
-
-@asynccontextmanager
-async def closed(client: RedisClient) -> AsyncIterator[RedisClient]:
-    """At the end of the block, with its connections."""
-    try:
+    client: RedisClient = Redis.from_pool(pool) if breaker is None else GuardedRedis(pool, breaker)
+    async with aclosing(client), nullcontext() if breaker is None else breaker.probed(client.ping):
         yield client
-    finally:
-        await client.aclose()
 
 
 def connection_options(url: str, *, timeout_seconds: float, verify_tls: bool, variable: str) -> dict[str, Any]:

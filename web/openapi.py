@@ -6,6 +6,7 @@ from core.domain.event import EVENTS_AT_MOST
 from web.json_body import MAX_BODY_BYTES, MAX_EVENTS_BYTES
 from web.openapi_components import ANYWHERE, answer, components, ref
 from web.openapi_examples import EVENTS, PAGES, POST_BODIES, POSTS, RECEIPTS, REQUESTS, TICKETS, jobs
+from web.request_head import GENERATE_PATH
 
 Json = dict[str, Any]
 
@@ -39,7 +40,7 @@ def openapi_document(title: str = "threads-ml-service", version: str = "0.1.0", 
 
 def _paths(default_limit: int) -> dict[str, Json]:
     return {
-        "/recommendations/generate": {"post": _generate(default_limit), "get": _show_feed_of_generate()},
+        GENERATE_PATH: {"post": _generate(default_limit), "get": _show_feed_of_generate()},
         "/recommendations/{user_id}": {"get": _show_feed()},
         "/recommendations/jobs/{ticket}": {"get": _show_job()},
         "/posts/{post_id}": {"put": _put_post(), "get": _show_post()},

@@ -10,6 +10,7 @@ from web.accepted_encoding import accept_encoding_of
 from web.answers import page_answer, page_or_not_modified, ticket_answer
 from web.context import App, HttpRequest
 from web.prefer import read_preferences
+from web.request_head import GENERATE_PATH
 from web.request_id import request_id_of
 from web.requests import body_request, query_request, read_body
 from web.server_timing import timing_of
@@ -17,8 +18,8 @@ from web.server_timing import timing_of
 
 def add_routes(app: App) -> None:
     """POST /recommendations/generate and GET /recommendations/{user_id}."""
-    app.add_route(generate, "/recommendations/generate", methods=["POST"])
-    app.add_route(show_feed_of_generate, "/recommendations/generate", methods=["GET", "HEAD"])
+    app.add_route(generate, GENERATE_PATH, methods=["POST"])
+    app.add_route(show_feed_of_generate, GENERATE_PATH, methods=["GET", "HEAD"])
     app.add_route(show_feed, "/recommendations/<user_id:str>", methods=["GET", "HEAD"])
 
 

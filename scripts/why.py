@@ -20,8 +20,7 @@ from core.infrastructure.live_tail import Tails
 from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
-from core.infrastructure.postgres_interaction_tail import PostgresInteractionTail
-from core.infrastructure.postgres_pool import Pool, open_pool
+from core.infrastructure.postgres_pool import open_pool
 from core.settings import Settings
 from scripts.command import DEFAULT_DATA_DIR, DataDir, command_app, console, run_to_end
 from scripts.wiring import DATABASE_CONNECTIONS, NO_HURRY_SECONDS, model_registry, open_platform
@@ -60,20 +59,15 @@ async def _explained(user: str, post: str | None, top: int, data_dir: Path) -> t
 async def _open_explanation(settings: Settings, top: int) -> AsyncIterator[ExplainFeed]:
     async with open_pool(settings.database_url, DATABASE_CONNECTIONS, command_timeout_seconds=NO_HURRY_SECONDS) as pool:
         artefacts = artefact_store(pool, settings.artefact_url, settings.model_path)
+        tails = Tails.in_postgres(pool, settings.tail_at_most, settings.interaction_overlap_seconds)
         yield ExplainFeed(
             archive=PostgresFeedArchive(pool),
             history=PostgresInteractionHistory(pool),
             registry=model_registry(pool, settings),
-            explainer=ArtefactModelExplainer(artefacts, _tails(pool, settings), top),
+            explainer=ArtefactModelExplainer(artefacts, tails, top),
             external_ids=PostgresExternalIds(pool),
             depth=settings.feed_depth,
         )
-
-
-def _tails(pool: Pool, settings: Settings) -> Tails | None:
-    at_most = settings.tail_at_most
-    source = PostgresInteractionTail(pool, at_most, settings.interaction_overlap_seconds)
-    return Tails(source, at_most) if at_most else None
 
 
 def _document(explanation: FeedExplanation) -> dict[str, Any]:

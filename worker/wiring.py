@@ -45,7 +45,6 @@ from core.infrastructure.postgres_external_ids import PostgresExternalIds
 from core.infrastructure.postgres_feed_archive import PostgresFeedArchive
 from core.infrastructure.postgres_history_batches import PostgresHistoryBatches
 from core.infrastructure.postgres_interaction_history import PostgresInteractionHistory
-from core.infrastructure.postgres_interaction_tail import PostgresInteractionTail
 from core.infrastructure.postgres_late_interactions import PostgresLateInteractions
 from core.infrastructure.postgres_model_registry import PostgresModelRegistry
 from core.infrastructure.postgres_new_interactions import PostgresNewInteractions
@@ -224,13 +223,8 @@ def _renew_due_feeds(
 def _recommender(pool: Pool, settings: Settings, tell_tail: TellLevels) -> InMemoryRecommender:
     registry = PostgresModelRegistry(pool, settings.first_model_number, settings.pinned_model_number)
     artefacts = artefact_store(pool, settings.artefact_url, settings.model_path)
-    return InMemoryRecommender(registry, artefacts, settings.model_poll_seconds, _tails(pool, settings, tell_tail))
-
-
-def _tails(pool: Pool, settings: Settings, tell_tail: TellLevels) -> Tails | None:
-    at_most = settings.tail_at_most
-    source = PostgresInteractionTail(pool, at_most, settings.interaction_overlap_seconds)
-    return Tails(source, at_most, tell_tail) if at_most else None
+    tails = Tails.in_postgres(pool, settings.tail_at_most, settings.interaction_overlap_seconds, tell_tail)
+    return InMemoryRecommender(registry, artefacts, settings.model_poll_seconds, tails)
 
 
 def _process_name() -> str:

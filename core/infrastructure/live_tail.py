@@ -3,14 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import structlog
 
 from core.domain.errors import ArchiveUnavailable
 from core.domain.model import ModelRecord
 from core.infrastructure.model_tail import ModelTail, can_have_tail
-from core.infrastructure.postgres_interaction_tail import TailPosition, TailRead, Unheard, end_of_data
+from core.infrastructure.postgres_interaction_tail import (
+    PostgresInteractionTail,
+    TailPosition,
+    TailRead,
+    Unheard,
+    end_of_data,
+)
+from core.infrastructure.postgres_pool import Pool
 from core.infrastructure.ranking_model import RankingModel
 
 
@@ -44,6 +51,13 @@ class Tails:
         self._source = source
         self._at_most = at_most
         self._tell = tell
+
+    @classmethod
+    def in_postgres(
+        cls, pool: Pool, at_most: int, overlap_seconds: float, tell: TellLevels = tell_nobody
+    ) -> Self | None:
+        """None where nothing may be held."""
+        return cls(PostgresInteractionTail(pool, at_most, overlap_seconds), at_most, tell) if at_most else None
 
     def of(self, model: RankingModel, record: ModelRecord) -> "LiveTail | None":
         """The model's tail, yet to be read; None where its algorithm takes none."""

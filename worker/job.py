@@ -1,7 +1,8 @@
 """One job: from the message's texts to the use case, and one line in the log."""
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -22,48 +23,43 @@ async def run_job(generate_feed: Generate, user_id: str, request_id: str, recent
 
     The outcome, for whoever counts.
     """
-    started = time.perf_counter()
-    with bound_contextvars(user_id=user_id, request_id=request_id):
+    with bound_contextvars(user_id=user_id, request_id=request_id), _told("job") as told:
+        message = GenerateMessage(UUID(user_id), request_id, tuple(map(UUID, recent_post_ids)))
         try:
-            message = GenerateMessage(UUID(user_id), request_id, tuple(map(UUID, recent_post_ids)))
-            told = _outcome(await generate_feed(message))
+            told.update(_outcome(await generate_feed(message)))
         except RunCancelled:
-            told = {"outcome": "run_cancelled"}
-        except Exception as error:
-            structlog.get_logger().warning("job_failed", error=repr(error), duration_ms=_milliseconds_since(started))
-            raise
-        structlog.get_logger().info("job_done", duration_ms=_milliseconds_since(started), **told)
-        return str(told["outcome"])
+            told["outcome"] = "run_cancelled"
+    return str(told["outcome"])
 
 
 async def run_chunk_job(generate_chunk: GenerateChunk, chunk_id: str, request_id: str) -> str:
     """The same for a chunk of a run."""
-    started = time.perf_counter()
-    with bound_contextvars(chunk_id=chunk_id, request_id=request_id):
-        try:
-            count = await generate_chunk(ChunkMessage(UUID(chunk_id), request_id))
-        except Exception as error:
-            structlog.get_logger().warning("chunk_failed", error=repr(error), duration_ms=_milliseconds_since(started))
-            raise
+    with bound_contextvars(chunk_id=chunk_id, request_id=request_id), _told("chunk") as told:
+        count = await generate_chunk(ChunkMessage(UUID(chunk_id), request_id))
         outcome = "nothing_to_do" if count is None else "chunk_stored"
-        duration_ms = _milliseconds_since(started)
-        structlog.get_logger().info("chunk_done", outcome=outcome, feeds=count or 0, duration_ms=duration_ms)
-        return outcome
+        told.update(outcome=outcome, feeds=count or 0)
+    return outcome
 
 
 async def run_batch(renew_together: RenewBatch, user_ids: Sequence[UUID]) -> Collection[UUID]:
     """The same for users whose feeds are renewed together."""
+    with _told("batch", users=len(user_ids)) as told:
+        renewed = await renew_together(user_ids)
+        told["feeds"] = len(renewed)
+    return renewed
+
+
+@contextmanager
+def _told(name: str, **words: Any) -> Iterator[dict[str, Any]]:
+    """One line for what is done inside the block, with the words and in how long; one for its failure."""
     started = time.perf_counter()
     try:
-        renewed = await renew_together(user_ids)
+        yield words
     except Exception as error:
         duration_ms = _milliseconds_since(started)
-        structlog.get_logger().warning("batch_failed", users=len(user_ids), error=repr(error), duration_ms=duration_ms)
+        structlog.get_logger().warning(f"{name}_failed", **words, error=repr(error), duration_ms=duration_ms)
         raise
-    structlog.get_logger().info(
-        "batch_done", users=len(user_ids), feeds=len(renewed), duration_ms=_milliseconds_since(started)
-    )
-    return renewed
+    structlog.get_logger().info(f"{name}_done", **words, duration_ms=_milliseconds_since(started))
 
 
 def _outcome(feed: Feed | None) -> dict[str, Any]:

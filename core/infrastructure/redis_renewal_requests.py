@@ -4,13 +4,12 @@ from collections.abc import Collection
 from uuid import UUID
 
 from core.domain.errors import CacheUnavailable
+from core.infrastructure.noted_users import NotedUsers
 from core.infrastructure.redis_client import RedisClient, translated
 
 REQUESTS_KEY = "renewals"
 REQUESTS_AT_MOST = 100_000
-NOTED_AT_MOST = 50_000
 KEPT_SECONDS = 600
-USERS_A_SCRIPT = 500
 
 # Where nobody takes them no more come in, and in the end all are forgotten.
 _FLUSH = f"""
@@ -25,20 +24,17 @@ class RedisRenewalRequests:
 
     def __init__(self, client: RedisClient) -> None:
         self._client = client
-        self._noted: set[UUID] = set()
+        self._noted = NotedUsers()
         self._flush = client.register_script(_FLUSH)
 
     def note(self, user_id: UUID) -> None:
-        """Keep the user until the next flush, as long as there is room."""
-        if len(self._noted) < NOTED_AT_MOST:
-            self._noted.add(user_id)
+        """Keep the user until the next flush."""
+        self._noted.note(user_id)
 
     async def flush(self) -> None:
-        """Some users a script: other clients come in between."""
-        noted, self._noted = list(self._noted), set()
-        for start in range(0, len(noted), USERS_A_SCRIPT):
+        """Some users a script."""
+        for some in self._noted.taken():
             with translated(CacheUnavailable):
-                some = noted[start : start + USERS_A_SCRIPT]
                 await self._flush(keys=[REQUESTS_KEY], args=[user.bytes for user in some])
 
     async def take(self, at_most: int) -> Collection[UUID]:

@@ -5,17 +5,15 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from uuid import UUID
 
 from core.domain.errors import CacheUnavailable
+from core.infrastructure.noted_users import NotedUsers
 from core.infrastructure.redis_client import RedisClient, translated
 
 VISITS_KEY = "visits"
 RECENT_SECONDS = 600.0
 VISITORS_AT_MOST = 100_000
-NOTED_AT_MOST = 50_000
 TOLD_SHARE, TOLD_AT_MOST = 0.1, 100_000
 """For a tenth of the time in which a visit counts its user is not told of again."""
 PAGE = 1000
-USERS_A_SCRIPT = 500
-"""Half a millisecond of Redis: answers that wait for it do not show it."""
 
 _NOW = """
 local time = redis.call('TIME')
@@ -52,7 +50,7 @@ class RedisVisits:
         """recent_seconds: for how long a visit counts."""
         self._client = client
         self._recent_seconds = recent_seconds
-        self._noted: set[UUID] = set()
+        self._noted = NotedUsers()
         self._told: set[UUID] = set()
         self._tell_all_again_at = 0.0
         self._flush = client.register_script(_FLUSH)
@@ -60,18 +58,16 @@ class RedisVisits:
         self._recent = client.register_script(_RECENT)
 
     def note(self, user_id: UUID) -> None:
-        """Keep the user until the next flush, as long as there is room, unless that was told a moment ago."""
-        if user_id not in self._told and len(self._noted) < NOTED_AT_MOST:
-            self._noted.add(user_id)
+        """Keep the user until the next flush, unless that was told a moment ago."""
+        if user_id not in self._told:
+            self._noted.note(user_id)
 
     async def flush(self) -> None:
-        """Some users a script: other clients come in between."""
-        noted, self._noted = list(self._noted), set()
+        """Some users a script."""
         now = time.monotonic()
-        if now >= self._tell_all_again_at or len(self._told) + len(noted) > TOLD_AT_MOST:
+        if now >= self._tell_all_again_at or len(self._told) + len(self._noted) > TOLD_AT_MOST:
             self._told, self._tell_all_again_at = set(), now + TOLD_SHARE * self._recent_seconds
-        for start in range(0, len(noted), USERS_A_SCRIPT):
-            some = noted[start : start + USERS_A_SCRIPT]
+        for some in self._noted.taken():
             with translated(CacheUnavailable):
                 await self._flush(keys=[VISITS_KEY], args=[self._recent_seconds, *(user.bytes for user in some)])
             self._told.update(some)

@@ -1,6 +1,5 @@
 """All that is cached of a user, in one look."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,12 +18,6 @@ from core.infrastructure.redis_seen_posts import RedisSeenPosts, seen_key
 from tests.builders import feed_of, post
 
 OTHER = uuid4()
-
-
-@pytest.fixture
-async def client(redis_url: str) -> AsyncIterator[Any]:
-    async with open_redis(redis_url, timeout_seconds=5) as opened:
-        yield opened
 
 
 def users_in(client: Any) -> RedisCachedUsers:

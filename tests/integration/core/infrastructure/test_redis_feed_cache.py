@@ -29,12 +29,6 @@ from tests.fakes.feed_cache import FakeFeedCache
 NOBODY_LISTENS_THERE = "redis://127.0.0.1:1/0"
 
 
-@pytest.fixture
-async def client(redis_url: str) -> AsyncIterator[Any]:
-    async with open_redis(redis_url, timeout_seconds=5) as opened:
-        yield opened
-
-
 @pytest.fixture(params=["fake", "redis"])
 def cache(request: pytest.FixtureRequest) -> FeedCache:
     return FakeFeedCache() if request.param == "fake" else RedisFeedCache(request.getfixturevalue("client"))

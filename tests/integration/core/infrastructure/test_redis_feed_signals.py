@@ -15,12 +15,6 @@ from tests.fakes.feed_signals import FakeFeedSignals
 AT_ONCE, LONG = 0.05, 10.0
 
 
-@pytest.fixture
-async def client(redis_url: str) -> AsyncIterator[Any]:
-    async with open_redis(redis_url, timeout_seconds=5) as opened:
-        yield opened
-
-
 @pytest.fixture(params=["fake", "redis"])
 async def signals(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Any]:
     if request.param == "fake":

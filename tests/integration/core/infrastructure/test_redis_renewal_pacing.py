@@ -1,6 +1,5 @@
 """One renewal of a user passes per few seconds, in the fake and in Redis; who came to a bad end in a batch is alone."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -13,12 +12,6 @@ from core.infrastructure.redis_renewal_pacing import IN_HAND_SECONDS, RedisRenew
 from tests.fakes.renewal_pacing import FakeRenewalPacing
 
 FIRST, SECOND = uuid4(), uuid4()
-
-
-@pytest.fixture
-async def client(redis_url: str) -> AsyncIterator[Any]:
-    async with open_redis(redis_url, timeout_seconds=5) as opened:
-        yield opened
 
 
 @pytest.fixture(params=["fake", "redis"])

@@ -1,6 +1,5 @@
 """Whose feed is to be made anew one worker hears, in the fake and in Redis."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -8,18 +7,12 @@ import pytest
 
 from core.application.ports.renewal_requests import RenewalRequests
 from core.domain.errors import CacheUnavailable
-from core.infrastructure import redis_renewal_requests
+from core.infrastructure import noted_users, redis_renewal_requests
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_renewal_requests import KEPT_SECONDS, REQUESTS_KEY, RedisRenewalRequests
 from tests.fakes.renewal_requests import FakeRenewalRequests
 
 FIRST, SECOND = uuid4(), uuid4()
-
-
-@pytest.fixture
-async def client(redis_url: str) -> AsyncIterator[Any]:
-    async with open_redis(redis_url, timeout_seconds=5) as opened:
-        yield opened
 
 
 @pytest.fixture(params=["fake", "redis"])
@@ -87,7 +80,7 @@ async def test_what_nobody_takes_is_forgotten(client: Any) -> None:
 
 
 async def test_there_is_room_for_so_many_here_and_so_many_there(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_renewal_requests, "NOTED_AT_MOST", 1)
+    monkeypatch.setattr(noted_users, "NOTED_AT_MOST", 1)
     monkeypatch.setattr(redis_renewal_requests, "_FLUSH", redis_renewal_requests._FLUSH.replace("100000", "1"))
     requests = RedisRenewalRequests(client)
     for users in ((FIRST, SECOND), (SECOND,)):

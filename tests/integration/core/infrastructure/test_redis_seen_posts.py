@@ -1,6 +1,6 @@
 """Seen posts are merged, in the fake and in Redis."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,12 +25,6 @@ class Seen:
 
     posts: SeenPosts
     of: Callable[[UUID], Awaitable[tuple[int, list[UUID]]]]
-
-
-@pytest.fixture
-async def client(redis_url: str) -> AsyncIterator[Any]:
-    async with open_redis(redis_url, timeout_seconds=5) as opened:
-        yield opened
 
 
 @pytest.fixture(params=["fake", "redis"])

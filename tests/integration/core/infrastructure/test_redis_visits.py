@@ -1,7 +1,6 @@
 """Recent visitors are known to all processes, in the fake and in Redis."""
 
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 from unittest import mock
 from uuid import UUID, uuid4
@@ -11,18 +10,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.application.ports.visits import Visits
 from core.domain.errors import CacheUnavailable
-from core.infrastructure import redis_visits
+from core.infrastructure import noted_users, redis_visits
 from core.infrastructure.redis_client import open_redis
 from core.infrastructure.redis_visits import RECENT_SECONDS, TOLD_SHARE, VISITS_KEY, RedisVisits
 from tests.fakes.visits import FakeVisits
 
 FIRST, SECOND, STRANGER = uuid4(), uuid4(), uuid4()
-
-
-@pytest.fixture
-async def client(redis_url: str) -> AsyncIterator[Any]:
-    async with open_redis(redis_url, timeout_seconds=5) as opened:
-        yield opened
 
 
 @pytest.fixture(params=["fake", "redis"])
@@ -119,7 +112,7 @@ async def test_old_visits_and_those_beyond_the_most_are_dropped(client: Any, mon
 
 
 async def test_a_process_notes_no_more_than_there_is_room_for(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_visits, "NOTED_AT_MOST", 1)
+    monkeypatch.setattr(noted_users, "NOTED_AT_MOST", 1)
     visits = RedisVisits(client)
     visits.note(FIRST)
     visits.note(SECOND)

@@ -142,8 +142,9 @@ async def test_chunks_of_one_are_followed_by_the_feeds_that_come_of_them(service
     assert await service.counted() == (40, 40)
 
 
-async def test_a_script_killed_in_the_middle_of_its_enumeration_is_resumed(service: Service) -> None:
-    script = service.start("scripts.cli", "enqueue", "--all", "--chunk", "2", "--rate", "4")
+async def kill_in_the_middle(service: Service, *options: str) -> None:
+    """An `enqueue` with these options, when it has some users and not all."""
+    script = service.start("scripts.cli", "enqueue", *options)
 
     async def is_in_the_middle() -> bool:
         runs = await service.ledger.latest(1)
@@ -152,6 +153,10 @@ async def test_a_script_killed_in_the_middle_of_its_enumeration_is_resumed(servi
     await until(is_in_the_middle, "some users are enqueued")
     kill(script)
     script.communicate()
+
+
+async def test_a_script_killed_in_the_middle_of_its_enumeration_is_resumed(service: Service) -> None:
+    await kill_in_the_middle(service, "--all", "--chunk", "2", "--rate", "4")
     (half,) = await service.ledger.latest(1)
     resumed = await service.run("enqueue", "--resume", str(half.id), "--wait")
 
@@ -409,15 +414,7 @@ async def test_a_second_run_is_refused_naming_the_first(service: Service) -> Non
 
 async def test_what_was_begun_since_a_moment_is_gone_on_with_once(service: Service) -> None:
     tick = (await service.ledger.moment()).isoformat(timespec="seconds")
-    script = service.start("scripts.cli", "enqueue", "--once-since", tick, "--rate", "4", "--chunk", "2")
-
-    async def is_in_the_middle() -> bool:
-        runs = await service.ledger.latest(1)
-        return bool(runs) and 4 <= runs[0].counts.users < 40
-
-    await until(is_in_the_middle, "some users are enqueued")
-    kill(script)
-    script.communicate()
+    await kill_in_the_middle(service, "--once-since", tick, "--rate", "4", "--chunk", "2")
     same = ("enqueue", "--once-since", tick, "--rate", "4", "--chunk", "2")
     other = await service.run(*same[:3])
     again = await service.run(*same, "--wait")

@@ -9,11 +9,8 @@ from uuid import UUID
 class PostSet(Protocol):
     """Asked of every answer: whether it has any of a list must cost next to nothing, however many posts it holds.
 
-    version: another number once it holds other posts; keys: the sixteen bytes of each post's id.
+    keys: the sixteen bytes of each post's id.
     """
-
-    @property
-    def version(self) -> int: ...
 
     @property
     def keys(self) -> AbstractSet[bytes]: ...
@@ -23,8 +20,6 @@ class PostSet(Protocol):
 
 class Posts:
     """Some posts, which stay the same."""
-
-    version = 0
 
     def __init__(self, post_ids: Iterable[UUID] = ()) -> None:
         self.keys = frozenset(post_id.bytes for post_id in post_ids)

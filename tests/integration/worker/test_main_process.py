@@ -159,11 +159,14 @@ async def test_a_process_that_is_killed_comes_back_while_the_other_works_on(
         killed, other = worker.processes()
         await service.queue.submit(GenerateMessage(before, "request"))
         await until(lambda: service.is_released(before), f"the feed is generated: {worker.lines()}")
+        # Which it is told a moment before the process counts the job.
+        await until(lambda: _has_counted(port, jobs=1), "the job is counted")
 
         killed.kill()
         await until(lambda: _are(worker.events("child_died"), 1), "the death is noticed")
         await service.queue.submit(GenerateMessage(after, "request"))
         await until(lambda: service.is_released(after), f"the feed is generated: {worker.lines()}")
+        await until(lambda: _has_counted(port, jobs=2), "the job is counted")
         await until(lambda: _are(worker.events("kernels_ready"), 3), f"a third process is there: {worker.lines()}")
         living = worker.processes()
         figures = await scraped(port)
@@ -194,6 +197,11 @@ async def scraped(port: int) -> Mapping[tuple[str, ...], float]:
 def _lives(process: psutil.Process) -> bool:
     """Ended ones may stay, as zombies, where the first process of a container buries no orphans."""
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+async def _has_counted(port: int, jobs: int) -> bool:
+    figures = await scraped(port)
+    return figures.get(("threads_ml_jobs_total", "feed_stored", "feeds")) == jobs
 
 
 async def _are(found: list[Any], count: int) -> bool:
